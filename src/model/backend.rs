@@ -1,0 +1,111 @@
+//! A named group of endpoints, how requests are spread over them, and how long each may take.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::Probe;
+
+/// A named group of interchangeable endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Unique; used in logs and metrics.
+    pub name: String,
+    /// In the order of the configuration and of the resolver, without repetition.
+    pub endpoints: Vec<EndpointAddress>,
+    /// How an endpoint is picked.
+    pub load_balancing: LoadBalancing,
+    /// When an endpoint may be picked.
+    pub readiness: Readiness,
+    /// How long an endpoint may take.
+    pub timeouts: BackendTimeouts,
+}
+
+/// Where an endpoint listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EndpointAddress {
+    /// One address.
+    Ip(SocketAddr),
+    /// `localhost`: whichever loopback address answers, because a developer's server may listen on either.
+    Localhost(u16),
+}
+
+/// How an endpoint is picked among the ready ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoadBalancing {
+    /// In turn.
+    RoundRobin,
+    /// The less busy of two picked at random.
+    #[default]
+    LeastRequests,
+    /// At random.
+    Random,
+    /// By the client's address, each client keeping its endpoint while that is ready (rendezvous hashing).
+    Hash,
+}
+
+/// When an endpoint may be picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// While its probe passes.
+    Probe(Probe),
+    /// Always: `assumeReady`.
+    Assumed,
+}
+
+/// How long an endpoint may take. [`Duration::MAX`] stands for no limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendTimeouts {
+    /// Until the connection is open.
+    pub connect: Duration,
+    /// From the last byte of a request (or the moment it stalls) to the end of the response head.
+    pub response: Duration,
+    /// Between two reads of a response body.
+    pub idle: Duration,
+    /// How long an unused connection is kept.
+    pub keep_alive: Duration,
+}
+
+impl Default for BackendTimeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), response: Duration::from_secs(30), idle: Duration::from_secs(60), keep_alive: Duration::from_secs(4) }
+    }
+}
+
+impl EndpointAddress {
+    /// What to connect to, in this order until one answers.
+    pub fn candidates(self) -> impl Iterator<Item = SocketAddr> {
+        let (first, second) = match self {
+            Self::Ip(address) => (address, None),
+            Self::Localhost(port) => {
+                (SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)))
+            }
+        };
+        std::iter::once(first).chain(second)
+    }
+
+    /// The port requests go to.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Ip(address) => address.port(),
+            Self::Localhost(port) => port,
+        }
+    }
+
+    /// The same place with another port, for probes that have one of their own.
+    pub fn with_port(self, port: u16) -> Self {
+        match self {
+            Self::Ip(address) => Self::Ip(SocketAddr::new(address.ip(), port)),
+            Self::Localhost(_) => Self::Localhost(port),
+        }
+    }
+}
+
+impl fmt::Display for EndpointAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Localhost(port) => write!(f, "localhost:{port}"),
+        }
+    }
+}

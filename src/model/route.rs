@@ -1,0 +1,108 @@
+//! Which requests go where: hosts, path and conditions on one side, weighted backends on the other.
+//! Which of several routes a request takes is decided in `route`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+
+use super::{HostPattern, PlainHttp};
+
+/// One rule of a configured route: what it matches and what is done then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Unique and stable: given, or derived from host, path and methods; never a position in a list.
+    pub name: Arc<str>,
+    /// The requests it is for.
+    pub matches: Match,
+    /// What plain HTTP gets where the listener leaves it to the route.
+    pub plain_http: PlainHttp,
+    /// From the end of the request head to the last byte of the answer (HTTPRoute's `timeouts.request`).
+    /// [`Duration::MAX`] stands for no limit.
+    pub request_timeout: Duration,
+    /// What is done.
+    pub action: Action,
+}
+
+/// The requests a route is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Match {
+    /// Empty: every host.
+    pub hosts: Vec<HostPattern>,
+    /// The path.
+    pub path: PathMatch,
+    /// Everything besides host and path.
+    pub conditions: Conditions,
+}
+
+/// How a path is compared, as Ingress and HTTPRoute do it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PathMatch {
+    /// The same path.
+    Exact(String),
+    /// The path itself or anything below it, by whole elements: `/api` is not a prefix of `/apiary`.
+    /// Kept without a final slash; the root is the empty text.
+    Prefix(String),
+}
+
+/// What must hold besides host and path; all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// One of these; empty: any.
+    pub methods: Vec<Method>,
+    /// Fields with exactly these values.
+    pub headers: Vec<(HeaderName, String)>,
+    /// Query parameters with exactly these values.
+    pub query: Vec<(String, String)>,
+}
+
+/// What is done with a request that a route is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes to one of these, by weight.
+    Forward(Vec<Target>),
+    /// It is answered 500: the route cannot be served, and this is why.
+    Broken(String),
+}
+
+/// One of the backends that share a route's requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Name of a backend of the same snapshot. A name that is not there answers its share with 500, as the
+    /// Gateway API has it.
+    pub backend: String,
+    /// Share of the requests, relative to the sum; 0: none.
+    pub weight: u32,
+}
+
+impl PathMatch {
+    /// A prefix in its kept form.
+    pub fn prefix(path: &str) -> Self {
+        Self::Prefix(path.trim_end_matches('/').to_owned())
+    }
+
+    /// The path as written in configurations.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Exact(path) => path,
+            Self::Prefix(path) if path.is_empty() => "/",
+            Self::Prefix(path) => path,
+        }
+    }
+}
+
+impl Default for PathMatch {
+    fn default() -> Self {
+        Self::Prefix(String::new())
+    }
+}
+
+impl fmt::Display for PathMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => write!(f, "Exact {path}"),
+            Self::Prefix(_) => write!(f, "PathPrefix {}", self.path()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! How the two pipelines are looked at from outside: what they show (read-only) and the one thing that one asks of
+//! the other. The admin pages see `proxy` and `control` through these traits alone.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::{Diagnostic, Report, Snapshot};
+
+/// Makes a snapshot the one that is served.
+pub trait Publish: Send + Sync {
+    /// Returns when new connections and requests see it. What the kernel refused comes back as findings; the rest is
+    /// served all the same.
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Pin<Box<dyn Future<Output = Vec<Diagnostic>> + Send + '_>>;
+}
+
+/// What control shows.
+pub trait ControlStatus: Send + Sync {
+    /// Counts published configurations, from 1; 0 before the first.
+    fn generation(&self) -> u64;
+    /// The snapshot that is served.
+    fn snapshot(&self) -> Arc<Snapshot>;
+    /// What compiling it found.
+    fn report(&self) -> Arc<Report>;
+    /// Whether the last change was taken as it is, and when that last was the case.
+    fn last_reload(&self) -> (bool, Option<SystemTime>);
+    /// What `readyz` waits for.
+    fn checks(&self) -> Vec<Check>;
+}
+
+/// What the proxy shows.
+pub trait ProxyStatus: Send + Sync {
+    /// What `readyz` waits for.
+    fn ready_checks(&self) -> Vec<Check>;
+    /// What `livez` waits for: a sign of life from every worker.
+    fn live_checks(&self) -> Vec<Check>;
+    /// Every endpoint of every backend.
+    fn endpoints(&self) -> Vec<EndpointStatus>;
+    /// Open client connections.
+    fn open_connections(&self) -> usize;
+}
+
+/// One line of `readyz?verbose`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// A stable name.
+    pub name: String,
+    /// `None`: passed; else what is missing.
+    pub failure: Option<String>,
+}
+
+/// An address that is listened on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedSocket {
+    /// Names of its listeners.
+    pub listeners: Vec<String>,
+    /// As bound: with the port that the kernel picked.
+    pub address: SocketAddr,
+    /// Whether TLS is expected on it.
+    pub https: bool,
+}
+
+/// One endpoint as health sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointStatus {
+    /// Name of its backend.
+    pub backend: String,
+    /// As connected to.
+    pub address: String,
+    /// Whether it gets requests.
+    pub state: EndpointState,
+    /// Why, in plain words.
+    pub reason: String,
+    /// Requests it has now.
+    pub in_flight: usize,
+}
+
+/// Whether an endpoint gets requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndpointState {
+    /// No check has ended yet.
+    Unknown,
+    /// It gets requests.
+    Ready,
+    /// It gets none.
+    NotReady,
+}
+
+impl Check {
+    /// A check with its outcome.
+    pub fn new(name: impl Into<String>, failure: Option<String>) -> Self {
+        Self { name: name.into(), failure }
+    }
+}
+
+impl fmt::Display for EndpointState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "unknown",
+            Self::Ready => "ready",
+            Self::NotReady => "not_ready",
+        })
+    }
+}
