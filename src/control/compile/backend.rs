@@ -1,0 +1,160 @@
+//! Backends: addresses and resolved names to endpoints, the probe with its defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::settings::or;
+use crate::control::config::{self, EndpointText, HttpGet, PortReference, ReadinessProbe, TcpSocket, UriScheme};
+use crate::control::resources::{Object, Resources};
+use crate::model::{
+    Backend, BackendTimeouts, Diagnostic, EndpointAddress, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme, Readiness, Reason,
+};
+
+pub(super) fn compile(resources: &Resources, findings: &mut Vec<Diagnostic>) -> Vec<Arc<Backend>> {
+    super::report_duplicates(&resources.backends, ObjectKind::Backend, findings);
+    resources.backends.iter().map(|(name, entry)| Arc::new(build(name, &entry.latest, resources, findings))).collect()
+}
+
+fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, findings: &mut Vec<Diagnostic>) -> Backend {
+    let spec = &object.spec;
+    let mut endpoints = Vec::new();
+    for endpoint in &spec.endpoints {
+        for address in addresses(&endpoint.value, resources) {
+            if !endpoints.contains(&address) {
+                endpoints.push(address);
+            }
+        }
+        findings.extend(check_name(name, endpoint, object, resources));
+    }
+    if spec.endpoints.is_empty() {
+        findings.push(
+            Diagnostic::warning(Reason::NoEndpoints, format!("backend \"{name}\" has no endpoints"))
+                .about(ObjectKind::Backend, name)
+                .at(object.place())
+                .effect("requests for it are answered 503")
+                .help("endpoints: [\"HOST:PORT\"]"),
+        );
+    }
+    Backend {
+        name: name.to_owned(),
+        endpoints,
+        load_balancing: match spec.load_balancing {
+            config::LoadBalancing::RoundRobin => LoadBalancing::RoundRobin,
+            config::LoadBalancing::LeastRequests => LoadBalancing::LeastRequests,
+            config::LoadBalancing::Random => LoadBalancing::Random,
+            config::LoadBalancing::Hash => LoadBalancing::Hash,
+        },
+        readiness: readiness(name, object, findings),
+        timeouts: timeouts(&spec.timeouts),
+    }
+}
+
+fn addresses(endpoint: &EndpointText, resources: &Resources) -> Vec<EndpointAddress> {
+    let EndpointText { host, port } = endpoint;
+    if host.as_str() == "localhost" {
+        return vec![EndpointAddress::Localhost(*port)];
+    }
+    if let Ok(ip) = host.as_str().parse::<IpAddr>() {
+        return vec![EndpointAddress::Ip(SocketAddr::new(ip, *port))];
+    }
+    let resolved = resources.names.get(host).map_or(&[][..], |resolution| &resolution.addresses);
+    resolved.iter().map(|ip| EndpointAddress::Ip(SocketAddr::new(*ip, *port))).collect()
+}
+
+fn check_name(
+    name: &str,
+    endpoint: &crate::control::yaml::Located<EndpointText>,
+    object: &Object<config::Backend>,
+    resources: &Resources,
+) -> Option<Diagnostic> {
+    let host = &endpoint.host;
+    let resolution = resources.names.get(host)?;
+    let place = object.files.place(endpoint.span);
+    if let Some(failure) = &resolution.failure {
+        let effect = match resolution.addresses.len() {
+            0 => "it has no endpoint of this name until the name resolves; it is asked again and again".to_owned(),
+            count => format!("the last good answer ({count} addresses) stays in use"),
+        };
+        return Some(
+            Diagnostic::warning(Reason::NameUnresolved, format!("backend \"{name}\": {host} cannot be resolved"))
+                .about(ObjectKind::Backend, name)
+                .at(place)
+                .why(failure)
+                .effect(effect),
+        );
+    }
+    // A Service with a cluster address answers with that alone: every Pod behind it looks like one endpoint.
+    let in_cluster = host.as_str().ends_with(".svc") || host.as_str().contains(".svc.");
+    (in_cluster && resolution.addresses.len() == 1).then(|| {
+        Diagnostic::warning(Reason::VirtualAddress, format!("backend \"{name}\": {host} is a single address"))
+            .about(ObjectKind::Backend, name)
+            .at(place)
+            .why("a Service with a cluster IP hides its Pods behind one virtual address")
+            .effect("readiness and balancing see one endpoint, whatever Pods there are; with a single Pod all is well")
+            .help("make the Service headless: spec.clusterIP: None")
+    })
+}
+
+fn readiness(name: &str, object: &Object<config::Backend>, findings: &mut Vec<Diagnostic>) -> Readiness {
+    let spec = &object.spec;
+    if !spec.assume_ready {
+        return Readiness::Probe(spec.readiness_probe.as_ref().map_or_else(Probe::default, |probe| build_probe(&probe.value)));
+    }
+    findings.push(
+        Diagnostic::warning(Reason::ReadinessAssumed, format!("backend \"{name}\" is never checked"))
+            .about(ObjectKind::Backend, name)
+            .at(object.place())
+            .why("assumeReady: true")
+            .effect("endpoints get requests whether they can answer or not")
+            .help("readinessProbe: { httpGet: { path: /healthz } }"),
+    );
+    Readiness::Assumed
+}
+
+fn build_probe(spec: &ReadinessProbe) -> Probe {
+    let default = Probe::default();
+    let seconds = |given: Option<config::Seconds>, default: Duration| given.map_or(default, |seconds| Duration::from_secs(seconds.0.into()));
+    let count = |given: Option<config::Seconds>, default: u32| given.map_or(default, |count| count.0.into());
+    let action = match (&spec.http_get, &spec.tcp_socket) {
+        (Some(get), _) => http_get(get),
+        (None, Some(TcpSocket { port, host })) => ProbeAction::TcpSocket { host: host.clone(), port: number(*port) },
+        (None, None) => default.action,
+    };
+    Probe {
+        action,
+        initial_delay: Duration::from_secs(spec.initial_delay_seconds.unwrap_or(0).into()),
+        period: seconds(spec.period_seconds, default.period),
+        timeout: seconds(spec.timeout_seconds, default.timeout),
+        success_threshold: count(spec.success_threshold, default.success_threshold),
+        failure_threshold: count(spec.failure_threshold, default.failure_threshold),
+    }
+}
+
+fn http_get(get: &HttpGet) -> ProbeAction {
+    let path = get.path.as_deref().unwrap_or("/");
+    ProbeAction::HttpGet {
+        host: get.host.clone(),
+        path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
+        port: number(get.port),
+        scheme: match get.scheme {
+            UriScheme::Http => ProbeScheme::Http,
+            UriScheme::Https => ProbeScheme::Https,
+        },
+        headers: get.http_headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
+    }
+}
+
+fn number(port: Option<PortReference>) -> Option<u16> {
+    port.and_then(|PortReference(number)| number)
+}
+
+fn timeouts(given: &config::BackendTimeouts) -> BackendTimeouts {
+    let default = BackendTimeouts::default();
+    BackendTimeouts {
+        connect: or(given.connect, default.connect),
+        response: or(given.response, default.response),
+        idle: or(given.idle, default.idle),
+        keep_alive: or(given.keep_alive, default.keep_alive),
+    }
+}

@@ -1,0 +1,137 @@
+//! Resources to a snapshot and a report: pure, in memory, the same for the same input. An object that cannot be used
+//! costs only itself: its last accepted version goes on, or its route answers 500, or its certificate is not served.
+//!
+//! One file a kind; this one puts them together.
+
+mod backend;
+mod certificate;
+mod listener;
+mod pair;
+mod pem;
+mod route;
+mod settings;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::config::{Listener, RouteRule};
+use super::resources::{Collection, Object, Resources};
+use crate::model::{CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Reason, Report, Snapshot};
+
+use pair::PairProblem;
+
+/// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    defaults: Defaults,
+    pairs: HashMap<Fingerprint, Result<KeyPair, PairProblem>>,
+}
+
+/// Defaults that depend on where the process runs.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// `drain.delay`.
+    pub drain_delay: Duration,
+}
+
+/// What compiling gives.
+#[derive(Debug)]
+pub struct Compiled {
+    /// To be published.
+    pub snapshot: Snapshot,
+    /// To be shown.
+    pub report: Report,
+    /// To be kept by the resources.
+    pub accepted: Accepted,
+    /// When the same resources would compile to something else: the next date in a certificate.
+    pub next: Option<SystemTime>,
+}
+
+/// The versions that the snapshot was made of.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    listeners: Vec<(String, Arc<Object<Listener>>)>,
+    routes: Vec<(String, Arc<Object<RouteRule>>)>,
+    default_route: Vec<(String, Arc<Object<RouteRule>>)>,
+    pairs: BTreeMap<CertificateName, KeyPair>,
+}
+
+impl Compiler {
+    /// A compiler that has seen nothing yet.
+    pub fn new(defaults: Defaults) -> Self {
+        Self { defaults, pairs: HashMap::new() }
+    }
+
+    /// Compiles everything there is at the time `now`.
+    pub fn compile(&mut self, resources: &Resources, now: SystemTime) -> Compiled {
+        let mut report = Report { diagnostics: resources.findings.clone() };
+        let findings = &mut report.diagnostics;
+        let mut accepted = Accepted::default();
+
+        let backends = backend::compile(resources, findings);
+        let routes = route::compile(&resources.routes, &resources.backends, findings, &mut accepted.routes);
+        let default_route = route::compile(&resources.default_route, &resources.backends, findings, &mut accepted.default_route);
+        let listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
+        let certificates = certificate::compile(resources, now, &mut self.pairs, findings);
+        let next = certificates.next;
+        let has_https = listeners.iter().any(|listener| listener.is_https());
+        if has_https {
+            certificate::check_names(&certificates, resources, findings);
+        }
+        accepted.pairs = certificates.accepted;
+
+        let settings = &resources.settings;
+        let snapshot = Snapshot {
+            listeners,
+            certificates: certificates.served,
+            unknown_server_name: settings::unknown_server_name(settings),
+            tls: settings::tls(settings),
+            routes,
+            default_route: default_route.into_iter().next(),
+            backends,
+            timeouts: settings::timeouts(settings),
+            limits: settings::limits(settings),
+            drain: settings::drain(settings, &self.defaults),
+            access_log: settings::access_log(settings),
+            process: settings::process(settings),
+        };
+        report.sort();
+        Compiled { snapshot, report, accepted, next }
+    }
+}
+
+impl Resources {
+    /// Keeps the versions that a snapshot was made of, for when a later one cannot be used.
+    pub fn promote(&mut self, accepted: Accepted) {
+        self.listeners.promote(accepted.listeners);
+        self.routes.promote(accepted.routes);
+        self.default_route.promote(accepted.default_route);
+        self.accepted_pairs = accepted.pairs;
+    }
+}
+
+/// A finding for every object whose name was taken.
+fn report_duplicates<T>(collection: &Collection<T>, kind: ObjectKind, findings: &mut Vec<Diagnostic>) {
+    for (name, object) in &collection.duplicates {
+        let first = collection.iter().find(|(known, _)| known == name);
+        let place = first.and_then(|(_, entry)| entry.latest.place()).map(|place| format!("the first is at {place}"));
+        let mut finding = Diagnostic::error(Reason::DuplicateName, format!("there is already a {} named \"{name}\"", kind.as_str()))
+            .about(kind, name)
+            .at(object.place())
+            .effect("the first is used")
+            .help("give each a name of its own");
+        finding.why = place;
+        findings.push(finding);
+    }
+}
+
+impl<T> Object<T> {
+    /// Where the object stands.
+    fn place(&self) -> Option<crate::model::Place> {
+        self.files.place(self.spec.span)
+    }
+}
+
+#[cfg(test)]
+mod tests;

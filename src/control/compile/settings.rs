@@ -1,0 +1,83 @@
+//! The keys that are no lists: what is written, or the default.
+
+use std::time::Duration;
+
+use super::Defaults;
+use crate::control::config::{self, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
+use crate::model::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, ProcessSettings, SocketAddress, TlsPolicy, TlsVersion, UnknownServerName};
+
+pub(super) fn unknown_server_name(settings: &Settings) -> UnknownServerName {
+    match settings.unknown_server_name {
+        Some(config::UnknownServerName::Refuse) => UnknownServerName::Refuse,
+        Some(config::UnknownServerName::DefaultCertificate) | None => UnknownServerName::DefaultCertificate,
+    }
+}
+
+pub(super) fn tls(settings: &Settings) -> TlsPolicy {
+    let minimum_version = match settings.tls.minimum_version {
+        Some(config::TlsVersion::V1_3) => TlsVersion::Tls13,
+        Some(config::TlsVersion::V1_2) | None => TlsVersion::Tls12,
+    };
+    TlsPolicy { minimum_version }
+}
+
+pub(super) fn timeouts(settings: &Settings) -> ClientTimeouts {
+    let given = &settings.timeouts;
+    let default = ClientTimeouts::default();
+    ClientTimeouts {
+        tls_handshake: or(given.tls_handshake, default.tls_handshake),
+        request_head: or(given.request_head, default.request_head),
+        request_body: or(given.request_body, default.request_body),
+        response_write: or(given.response_write, default.response_write),
+        keep_alive: or(given.keep_alive, default.keep_alive),
+        tunnel_idle: or(given.tunnel_idle, default.tunnel_idle),
+        connection_age: given.connection_age.map_or(default.connection_age, |OptionalLimit(age)| age),
+    }
+}
+
+/// What is written, or the default.
+pub(super) fn or(given: Option<PositivePeriod>, default: Duration) -> Duration {
+    given.map_or(default, |PositivePeriod(period)| period)
+}
+
+pub(super) fn limits(settings: &Settings) -> Limits {
+    let given = &settings.limits;
+    let default = Limits::default();
+    Limits {
+        request_head: given.request_head.map_or(default.request_head, bytes),
+        request_headers: given.request_headers.map_or(default.request_headers, |count| count.0.into()),
+        response_head: given.response_head.map_or(default.response_head, bytes),
+        request_body: given.request_body.map_or(default.request_body, |limit| limit.0.map(|Quantity(bytes)| bytes)),
+        connections: given.connections.map_or(default.connections, |limit| limit.0),
+        connections_per_client: given.connections_per_client.map_or(default.connections_per_client, |limit: OrUnlimited<usize>| limit.0),
+        streams_per_connection: given.streams_per_connection.map_or(default.streams_per_connection, |count| count.0.into()),
+    }
+}
+
+/// Heads are buffered whole. Below 1 KiB no browser gets through, above 16 MiB the limit is none.
+fn bytes(Quantity(bytes): Quantity) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX).clamp(1 << 10, 16 << 20)
+}
+
+pub(super) fn drain(settings: &Settings, defaults: &Defaults) -> DrainPolicy {
+    DrainPolicy {
+        delay: settings.drain.delay.map_or(defaults.drain_delay, |Period(delay)| delay),
+        timeout: settings.drain.timeout.map_or(DrainPolicy::default().timeout, |Period(timeout)| timeout),
+    }
+}
+
+pub(super) fn access_log(settings: &Settings) -> AccessLogFormat {
+    match settings.access_log.format {
+        Some(config::AccessLogFormat::Json) | None => AccessLogFormat::Json,
+        Some(config::AccessLogFormat::Text) => AccessLogFormat::Text,
+        Some(config::AccessLogFormat::Off) => AccessLogFormat::Off,
+    }
+}
+
+pub(super) fn process(settings: &Settings) -> ProcessSettings {
+    let default = SocketAddress::parse("127.0.0.1:9900");
+    ProcessSettings {
+        workers: settings.workers.and_then(|workers| workers.0),
+        admin: settings.admin.address.map_or(default, |Listen(address)| address),
+    }
+}

@@ -1,0 +1,240 @@
+//! A configuration taken apart into the objects that the compile step works on, each with a name that stays the same
+//! when others come and go. Also the mistakes that a single key does not show, such as a rule with two kinds of backend.
+
+use std::collections::BTreeSet;
+
+use crate::control::yaml::{Located, Problem, Span};
+use crate::model::Reason;
+
+use super::{
+    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, HostText, Limits, Listen, Listener,
+    ListenerProtocol, LoadBalancing, OrAuto, PathType, PlainHttp, Route, Rule, Timeouts, Tls, UnknownServerName,
+};
+
+/// Everything in a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Objects {
+    /// What there is once.
+    pub settings: Settings,
+    /// By name.
+    pub listeners: Vec<(String, Located<Listener>)>,
+    /// By where they are written.
+    pub certificates: Vec<Located<Certificate>>,
+    /// By name.
+    pub routes: Vec<(String, Located<RouteRule>)>,
+    /// `defaultBackend`: a rule without conditions, for what no other is for.
+    pub default_route: Option<Located<RouteRule>>,
+    /// By name.
+    pub backends: Vec<(String, Located<Backend>)>,
+}
+
+/// The keys that are no lists.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// `unknownServerName`
+    pub unknown_server_name: Option<UnknownServerName>,
+    /// `tls`
+    pub tls: Tls,
+    /// `timeouts`
+    pub timeouts: Timeouts,
+    /// `limits`
+    pub limits: Limits,
+    /// `drain`
+    pub drain: Drain,
+    /// `admin`
+    pub admin: Admin,
+    /// `accessLog`
+    pub access_log: AccessLog,
+    /// `workers`
+    pub workers: Option<OrAuto<usize>>,
+}
+
+/// A rule with what it has from its route.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteRule {
+    /// The route's.
+    pub hostnames: Vec<Located<HostText>>,
+    /// The route's.
+    pub plain_http: Option<PlainHttp>,
+    /// The rule itself.
+    pub rule: Rule,
+}
+
+/// Takes a configuration apart.
+pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let routes: Vec<_> = config.routes.into_iter().flat_map(|route| rules(route, &mut problems)).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let settings = Settings {
+        unknown_server_name: config.unknown_server_name,
+        tls: config.tls,
+        timeouts: config.timeouts,
+        limits: config.limits,
+        drain: config.drain,
+        admin: config.admin,
+        access_log: config.access_log,
+        workers: config.workers,
+    };
+    let default_route = config.default_backend.map(|backend| Located {
+        span: backend.span,
+        value: RouteRule { rule: Rule { backend: Some(backend), ..Rule::default() }, ..RouteRule::default() },
+    });
+    let mut backends: Vec<_> = config.backends.into_iter().map(|backend| (backend.name.value.clone(), backend)).collect();
+    backends.extend(url_backends(routes.iter().map(|(_, route)| route).chain(&default_route)));
+    Ok(Objects {
+        settings,
+        listeners: config.listeners.unwrap_or_else(default_listeners).into_iter().map(name_listener).collect(),
+        certificates: config.certificates,
+        routes,
+        default_route,
+        backends,
+    })
+}
+
+/// HTTPS on 8443, and HTTP, which is rejected, on 8080.
+pub fn default_listeners() -> Vec<Located<Listener>> {
+    let plain_http = Some(PlainHttp::Reject);
+    let http = Listener { protocol: ListenerProtocol::Http, plain_http, ..Listener::default() };
+    vec![Located::nowhere(Listener::default()), Located::nowhere(http)]
+}
+
+fn name_listener(listener: Located<Listener>) -> (String, Located<Listener>) {
+    let name = listener.name.clone().unwrap_or_else(|| match listener.protocol {
+        ListenerProtocol::Https => "https".to_owned(),
+        ListenerProtocol::Http => "http".to_owned(),
+    });
+    (name, listener)
+}
+
+fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Located<RouteRule>)> {
+    let span = route.span;
+    let Route { name, hostnames, plain_http, rules, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends } =
+        route.value;
+    let own = Rule { name: None, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends };
+    let rules = match rules {
+        None => vec![Located { value: own, span }],
+        Some(rules) if own == Rule::default() => rules,
+        Some(_) => {
+            let message = "a route has either rules or a rule's keys of its own".to_owned();
+            problems.push(problem(span, message, "move path, methods, backend and the like into the rules"));
+            return Vec::new();
+        }
+    };
+    let alone = rules.len() == 1;
+    let mut named = Vec::with_capacity(rules.len());
+    for Located { value: rule, span } in rules {
+        if let Some(found) = check_backends(&rule, span) {
+            problems.push(found);
+            continue;
+        }
+        let name = match (&name, &rule.name) {
+            (Some(route), Some(rule)) => format!("{}/{}", route.value, rule.value),
+            (Some(route), None) if alone => route.value.clone(),
+            (Some(route), None) => format!("{}:{}", route.value, describe(&rule)),
+            (None, Some(rule)) => rule.value.clone(),
+            (None, None) => format!("{}{}", hosts(&hostnames), describe(&rule)),
+        };
+        named.push((name, Located { value: RouteRule { hostnames: hostnames.clone(), plain_http, rule }, span }));
+    }
+    named
+}
+
+fn check_backends(rule: &Rule, span: Span) -> Option<Problem> {
+    match (&rule.backend, rule.backends.is_empty()) {
+        (Some(backend), false) => {
+            Some(problem(backend.span, "a rule has either backend or backends".to_owned(), "list them all under backends, with weights"))
+        }
+        (None, true) => Some(Problem {
+            span,
+            reason: Reason::MissingField,
+            message: "this rule names no backend".to_owned(),
+            help: Some("write backend: NAME or backend: http://HOST:PORT".to_owned()),
+        }),
+        (Some(_), true) | (None, false) => None,
+    }
+}
+
+fn problem(span: Span, message: String, help: &str) -> Problem {
+    Problem { span, reason: Reason::InvalidValue, message, help: Some(help.to_owned()) }
+}
+
+fn hosts(hostnames: &[Located<HostText>]) -> String {
+    if hostnames.is_empty() {
+        return "*".to_owned();
+    }
+    hostnames.iter().map(|host| host.0.to_string()).collect::<Vec<_>>().join(",")
+}
+
+/// Path, methods and conditions: what distinguishes the rules of one host.
+fn describe(rule: &Rule) -> String {
+    let path = rule.path.as_ref().map_or("/", |path| &path.0);
+    let mut text = match rule.path_type.unwrap_or_default() {
+        PathType::Exact => format!("={path}"),
+        PathType::PathPrefix => path.to_owned(),
+    };
+    if !rule.methods.is_empty() {
+        let methods: BTreeSet<&str> = rule.methods.iter().map(|method| method.0.as_str()).collect();
+        text.push(' ');
+        text.push_str(&methods.into_iter().collect::<Vec<_>>().join(","));
+    }
+    for (kind, pairs) in [("", &rule.headers), ("?", &rule.query_params)] {
+        for pair in &pairs.0 {
+            text.push_str(&format!(" {kind}{}={}", pair.name.to_ascii_lowercase(), pair.value));
+        }
+    }
+    text
+}
+
+/// A backend for every URL that stands where a backend's name may.
+fn url_backends<'a>(routes: impl Iterator<Item = &'a Located<RouteRule>>) -> Vec<(String, Located<Backend>)> {
+    let mut seen = BTreeSet::new();
+    let mut backends = Vec::new();
+    for (name, span) in routes.flat_map(|route| route.rule.backend_names()) {
+        if let BackendName::Url(endpoint) = name
+            && seen.insert(name.to_string())
+        {
+            let value = plain_backend(name.to_string(), span, [endpoint.clone()]);
+            backends.push((name.to_string(), Located { value, span }));
+        }
+    }
+    backends
+}
+
+impl Rule {
+    /// Every backend that the rule names, with the place.
+    pub fn backend_names(&self) -> impl Iterator<Item = (&BackendName, Span)> {
+        let single = self.backend.iter().map(|backend| (&backend.value, backend.span));
+        single.chain(self.backends.iter().map(|backend| (&backend.value.name, backend.span)))
+    }
+}
+
+/// A backend with every default.
+pub fn plain_backend(name: String, span: Span, endpoints: impl IntoIterator<Item = EndpointText>) -> Backend {
+    Backend {
+        name: Located { value: name, span },
+        endpoints: endpoints.into_iter().map(|value| Located { value, span }).collect(),
+        protocol: super::BackendProtocol::default(),
+        load_balancing: LoadBalancing::default(),
+        readiness_probe: None,
+        assume_ready: false,
+        timeouts: BackendTimeouts::default(),
+        tls: None,
+        retries: None,
+        outliers: None,
+        slow_start: None,
+        session_affinity: None,
+    }
+}
+
+impl Listener {
+    /// Where it listens: what is written, or the default of its protocol; `None` if it is off.
+    pub fn listens_on(&self) -> Option<crate::model::SocketAddress> {
+        let default = match self.protocol {
+            ListenerProtocol::Https => 8443,
+            ListenerProtocol::Http => 8080,
+        };
+        self.address.map_or_else(|| Some(crate::model::SocketAddress::any(default)), |Listen(address)| address)
+    }
+}

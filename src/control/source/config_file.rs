@@ -1,0 +1,225 @@
+//! The configuration from its files: read, filled in, merged and taken apart. A file with a mistake in it is refused
+//! whole, and its last good text stays in force.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::documents::{Document, Input, collect};
+use super::{Change, FileWatch, Source};
+use crate::control::config::{self, Config, Objects, Overrides};
+use crate::control::resources::Wanted;
+use crate::control::yaml::{self, Files, Kind, Node, Problem, SourceFile, Span};
+use crate::model::{Diagnostic, ObjectKind, Reason};
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug)]
+pub enum Configuration {
+    /// From `-f`.
+    Files(Vec<Input>),
+    /// From flags alone, or built in.
+    Given(Box<Config>),
+}
+
+/// Reads the configuration, and reads it again when its files change.
+pub struct ConfigSource {
+    configuration: Configuration,
+    overrides: Overrides,
+    /// Texts that were good, by file.
+    good: HashMap<PathBuf, String>,
+    reload: Arc<Notify>,
+    /// What the last reading saw.
+    seen: Option<(Vec<Document>, Vec<Diagnostic>)>,
+    watched: std::collections::BTreeSet<PathBuf>,
+}
+
+/// What one reading gives.
+#[derive(Debug)]
+pub struct Reading {
+    /// Everything that could be taken.
+    pub objects: Box<Objects>,
+    /// What its places refer to.
+    pub files: Arc<Files>,
+    /// What is wrong with the rest.
+    pub findings: Vec<Diagnostic>,
+    /// A whole document was refused.
+    pub refused: bool,
+    /// A path that was named could not be opened.
+    pub unopened: bool,
+}
+
+impl ConfigSource {
+    /// A source that has not read anything yet.
+    pub fn new(configuration: Configuration, overrides: Overrides, reload: Arc<Notify>) -> Self {
+        Self { configuration, overrides, good: HashMap::new(), reload, seen: None, watched: std::collections::BTreeSet::new() }
+    }
+
+    /// Reads everything now; `None` if it is the same as at the last time. Blocks.
+    pub fn read(&mut self) -> Option<Reading> {
+        let inputs = match &self.configuration {
+            Configuration::Files(inputs) => inputs,
+            Configuration::Given(config) => return self.seen.replace((Vec::new(), Vec::new())).is_none().then(|| given(config, self.overrides)),
+        };
+        let collected = collect(inputs);
+        self.watched = collected.paths;
+        let now = (collected.documents, collected.findings);
+        if self.seen.as_ref() == Some(&now) {
+            return None;
+        }
+        let mut reading = self.assemble(&now.0, now.1.clone());
+        reading.unopened = collected.unopened;
+        self.seen = Some(now);
+        Some(reading)
+    }
+
+    fn assemble(&mut self, documents: &[Document], findings: Vec<Diagnostic>) -> Reading {
+        let mut reader = FileReader { files: Files::default(), refused: !findings.is_empty(), findings, roots: Vec::new() };
+        for document in documents {
+            if reader.take(document, &document.text) {
+                self.good.insert(document.name.clone(), document.text.clone());
+            } else if let Some(text) = self.good.get(&document.name).cloned() {
+                // It was good before, so it adds no finding of its own; variables that have gone since may.
+                reader.take(document, &text);
+            }
+        }
+        reader.finish(self.overrides)
+    }
+}
+
+impl Source for ConfigSource {
+    async fn run(mut self, changes: mpsc::Sender<Change>, _wanted: watch::Receiver<Wanted>) {
+        if matches!(self.configuration, Configuration::Given(_)) {
+            return;
+        }
+        let mut watch = FileWatch::new(self.reload.clone());
+        loop {
+            watch.watch(self.watched.clone()).await;
+            let task = tokio::task::spawn_blocking(move || (self.read(), self));
+            let Ok((reading, source)) = task.await else { return };
+            self = source;
+            if let Some(Reading { objects, files, findings, .. }) = reading
+                && changes.send(Change::Configuration { objects, files, findings }).await.is_err()
+            {
+                return;
+            }
+            watch.watch(self.watched.clone()).await;
+            tokio::select! {
+                () = watch.changed() => {}
+                () = changes.closed() => return,
+            }
+        }
+    }
+}
+
+fn given(config: &Config, overrides: Overrides) -> Reading {
+    let mut config = config.clone();
+    overrides.apply(&mut config);
+    let objects = Box::new(config::split(config).unwrap_or_default());
+    Reading { objects, files: Arc::default(), findings: Vec::new(), refused: false, unopened: false }
+}
+
+/// Puts the trees of several files together.
+struct FileReader {
+    files: Files,
+    findings: Vec<Diagnostic>,
+    refused: bool,
+    roots: Vec<Node>,
+}
+
+impl FileReader {
+    /// Adds a text if all of it is good.
+    fn take(&mut self, document: &Document, text: &str) -> bool {
+        let index = u32::try_from(self.files.0.len()).unwrap_or(u32::MAX);
+        let directory = document.name.parent().map(Path::to_owned).unwrap_or_default();
+        self.files.0.push(SourceFile { name: document.name.display().to_string().into(), directory, text: text.to_owned() });
+        let mut nodes = match yaml::parse(text, index) {
+            Ok(nodes) => nodes,
+            Err(problem) if document.ours => return self.refuse(vec![problem]),
+            Err(problem) => {
+                self.skip(document, problem);
+                return true;
+            }
+        };
+        nodes.retain(|node| !node.is_null());
+        nodes.retain(|node| self.is_configuration(document, node));
+        let mut problems = Vec::new();
+        for node in &mut nodes {
+            problems.extend(yaml::substitute(node, &|name| std::env::var(name).ok()));
+        }
+        if problems.is_empty() {
+            problems = nodes.iter().flat_map(validate).collect();
+        }
+        if !problems.is_empty() {
+            return self.refuse(problems);
+        }
+        self.roots.extend(nodes);
+        true
+    }
+
+    fn refuse(&mut self, problems: Vec<Problem>) -> bool {
+        self.refused = true;
+        self.findings.extend(problems.into_iter().map(|problem| problem.diagnose(&self.files)));
+        false
+    }
+
+    /// A file in a directory that is not ours to judge.
+    fn skip(&mut self, document: &Document, problem: Problem) {
+        if document.text.contains("{{") {
+            let name = document.name.display().to_string();
+            self.findings.push(
+                Diagnostic::warning(Reason::InvalidSyntax, format!("{name} looks like a template and is skipped"))
+                    .about(ObjectKind::Configuration, name)
+                    .at(self.files.place(problem.span))
+                    .help("render it first, for example: helm template CHART > DIRECTORY/rendered.yaml"),
+            );
+        } else {
+            tracing::debug!(file = %document.name.display(), "not YAML; skipped");
+        }
+    }
+
+    /// Whether a document is ours. Kubernetes objects are not read yet, and that is said.
+    fn is_configuration(&mut self, document: &Document, node: &Node) -> bool {
+        let kind = node.get("apiVersion").and(node.get("kind")).and_then(Node::as_text);
+        let Some(kind) = kind else {
+            if !document.ours {
+                tracing::debug!(file = %document.name.display(), "neither configuration nor a Kubernetes object; skipped");
+            }
+            return document.ours;
+        };
+        self.findings.push(
+            Diagnostic::warning(Reason::NotYetSupported, format!("Kubernetes objects are not yet supported; this {kind} is skipped"))
+                .about(ObjectKind::Configuration, document.name.display().to_string())
+                .at(self.files.place(Span { width: 1, ..node.span })),
+        );
+        false
+    }
+
+    fn finish(mut self, overrides: Overrides) -> Reading {
+        let mut root = Node { span: Span::default(), kind: Kind::Mapping(Vec::new()) };
+        let mut problems = Vec::new();
+        for node in self.roots {
+            yaml::merge(&mut root, node, &self.files, &mut problems);
+        }
+        // Each file was read on its own before, so what the merged tree adds is only what they say differently.
+        let objects = yaml::read::<Config>(&root).and_then(|mut config| {
+            overrides.apply(&mut config);
+            config::split(config)
+        });
+        let objects = objects.unwrap_or_else(|more| {
+            problems.extend(more);
+            Objects::default()
+        });
+        self.findings.extend(problems.into_iter().map(|problem| problem.diagnose(&self.files)));
+        Reading { objects: Box::new(objects), files: Arc::new(self.files), findings: self.findings, refused: self.refused, unopened: false }
+    }
+}
+
+/// Everything that is wrong with one document on its own.
+fn validate(node: &Node) -> Vec<Problem> {
+    match yaml::read::<Config>(node).and_then(config::split) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems,
+    }
+}

@@ -1,0 +1,111 @@
+//! What control shows to the admin pages: the snapshot that is served, the report that came with it, and what
+//! readiness still waits for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use super::resources::Resources;
+use crate::model::{Check, ControlStatus, Diagnostic, ProcessSettings, Report, Snapshot};
+
+/// Shared between the conductor, which writes, and the admin pages, which read.
+#[derive(Debug, Default)]
+pub struct Status(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    generation: u64,
+    snapshot: Arc<Snapshot>,
+    report: Arc<Report>,
+    checks: Vec<Check>,
+    last_good: Option<SystemTime>,
+    /// Every HTTPS listener has had something to serve at least once.
+    had_certificate: bool,
+}
+
+impl Status {
+    fn with<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        // A panic elsewhere leaves a state that is whole: every change below is a plain assignment.
+        read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn compiled(&self, report: Report, checks: Vec<Check>) {
+        self.with(|state| {
+            if report.errors().next().is_none() {
+                state.last_good = Some(SystemTime::now());
+            }
+            state.report = Arc::new(report);
+            state.checks = checks;
+        });
+    }
+
+    pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
+        self.with(|state| {
+            if state.generation == 0 || *state.snapshot != **snapshot {
+                state.generation += 1;
+            }
+            state.snapshot = snapshot.clone();
+            let needs_certificate = snapshot.listeners.iter().any(|listener| listener.is_https());
+            state.had_certificate |= !needs_certificate || !snapshot.certificates.is_empty();
+        });
+    }
+
+    pub(super) fn add_findings(&self, findings: Vec<Diagnostic>) {
+        if !findings.is_empty() {
+            self.with(|state| Arc::make_mut(&mut state.report).diagnostics.extend(findings));
+        }
+    }
+
+    pub(super) fn current(&self) -> Arc<Snapshot> {
+        self.with(|state| state.snapshot.clone())
+    }
+
+    pub(super) fn current_report(&self) -> Arc<Report> {
+        self.with(|state| state.report.clone())
+    }
+
+    pub(super) fn generation_is_first(&self) -> bool {
+        self.with(|state| state.generation == 0)
+    }
+
+    /// What the process runs with; `None` before the first snapshot.
+    pub(super) fn process(&self) -> Option<ProcessSettings> {
+        self.with(|state| (state.generation > 0).then(|| state.snapshot.process.clone()))
+    }
+}
+
+impl ControlStatus for Status {
+    fn generation(&self) -> u64 {
+        self.with(|state| state.generation)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.current()
+    }
+
+    fn report(&self) -> Arc<Report> {
+        self.current_report()
+    }
+
+    fn last_reload(&self) -> (bool, Option<SystemTime>) {
+        self.with(|state| (state.report.errors().next().is_none(), state.last_good))
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        self.with(|state| {
+            let mut checks = state.checks.clone();
+            checks.push(Check::new("configuration", (state.generation == 0).then(|| "nothing has been published yet".to_owned())));
+            let failure = "no HTTPS listener has had a certificate to serve yet";
+            checks.push(Check::new("certificate", (!state.had_certificate).then(|| failure.to_owned())));
+            checks
+        })
+    }
+}
+
+impl Resources {
+    /// Whether every source has been read once.
+    pub(super) fn checks(&self) -> Vec<Check> {
+        let certificates = (!self.certificates_are_read()).then(|| "not every place has been looked at yet".to_owned());
+        let names = (!self.names_are_resolved()).then(|| "not every name has been asked for yet".to_owned());
+        vec![Check::new("source/certificates", certificates), Check::new("source/names", names)]
+    }
+}
