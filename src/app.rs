@@ -1,0 +1,1 @@
+//! The wiring, in numbered steps: the only file that sees every folder.

@@ -1,0 +1,15 @@
+//! genkan: a TLS-terminating reverse proxy.
+//!
+//! Two pipelines that meet in one type, [`model::Snapshot`]: `control` turns the outside world into a snapshot, `proxy`
+//! turns client bytes into backend bytes under the current one. The modules below are in reading order.
+
+pub mod model;
+pub mod drain;
+pub mod control;
+pub mod route;
+pub mod proxy;
+pub mod telemetry;
+pub mod admin;
+pub mod settings;
+pub mod app;
+pub mod cli;

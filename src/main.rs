@@ -1,0 +1,2 @@
+//! Arguments to an exit code.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Pipeline 2: client bytes to backend bytes, under the current snapshot.

@@ -1,0 +1,1 @@
+//! Which route, and which certificate: pure lookups, built once a configuration.

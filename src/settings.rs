@@ -1,0 +1,1 @@
+//! What the process was started with; never changes.
