@@ -1,0 +1,1 @@
+//! The access log as its readers see it.

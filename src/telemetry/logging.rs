@@ -1,0 +1,120 @@
+//! The process's own log, on standard error: which events, in which form. Not the access log, which is apart in both.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer as _, Registry};
+
+/// How the log is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// `LEVEL[,target=LEVEL]...`.
+    pub filter: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; with colours on a terminal.
+    #[default]
+    Text,
+    /// One flat JSON object.
+    Json,
+}
+
+/// A part of a filter that is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidFilter {
+    part: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::default() }
+    }
+}
+
+/// Starts the log. The first call in a process decides; later ones change nothing, so that tests can share one.
+pub fn start(settings: &LogSettings) -> Result<(), InvalidFilter> {
+    let filter = parse(&settings.filter)?;
+    // A standard error that is closed loses lines; reporting that there would panic.
+    let layer = Layer::default().with_writer(io::stderr).log_internal_errors(false);
+    let layer: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> = match settings.format {
+        LogFormat::Text => layer.with_ansi(colours()).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            layer.with_ansi(false).json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
+        }
+    };
+    let _ = tracing_subscriber::registry().with(layer).try_init(); // Already started.
+    Ok(())
+}
+
+/// `info`, `debug,rustls=warn`, `genkan::control=debug`. Without a level of its own everything is at `info`.
+fn parse(filter: &str) -> Result<Targets, InvalidFilter> {
+    let mut targets = Targets::new().with_default(LevelFilter::INFO);
+    for part in filter.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let invalid = || InvalidFilter { part: part.to_owned() };
+        targets = match part.split_once('=') {
+            None => targets.with_default(level(part).ok_or_else(invalid)?),
+            Some((target, text)) if is_target(target.trim()) => targets.with_target(target.trim(), level(text.trim()).ok_or_else(invalid)?),
+            Some(_) => return Err(invalid()),
+        };
+    }
+    Ok(targets)
+}
+
+/// The words alone: `LevelFilter` would also take numbers, and an empty word.
+fn level(text: &str) -> Option<LevelFilter> {
+    let words = ["off", "error", "warn", "info", "debug", "trace"];
+    words.iter().any(|word| word.eq_ignore_ascii_case(text)).then(|| text.parse().ok()).flatten()
+}
+
+fn is_target(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'-'))
+}
+
+fn colours() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !set("NO_COLOR") && !dumb
+}
+
+impl fmt::Display for InvalidFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = &self.part;
+        write!(f, "{part:?} is not a log filter: write LEVEL or target=LEVEL, separated by commas, such as `info` or `info,genkan=debug`; ")?;
+        f.write_str("levels are off, error, warn, info, debug, trace")
+    }
+}
+
+impl std::error::Error for InvalidFilter {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn filters_are_levels_by_target() {
+        let filter = parse("warn, genkan::control=debug,rustls=off").unwrap();
+        assert!(filter.would_enable("anything", &Level::WARN) && !filter.would_enable("anything", &Level::INFO));
+        assert!(filter.would_enable("genkan::control::compile", &Level::DEBUG));
+        assert!(!filter.would_enable("rustls::server", &Level::ERROR));
+        assert!(parse("").unwrap().would_enable("genkan", &Level::INFO) && !parse("").unwrap().would_enable("genkan", &Level::DEBUG));
+        assert!(parse("INFO,genkan=TRACE").unwrap().would_enable("genkan", &Level::TRACE));
+    }
+
+    #[test]
+    fn a_wrong_filter_says_what_to_write() {
+        for wrong in ["verbose", "info,genkan=", "=debug", "genkan=loud", "3", "a b=info", "genkan[span]=info"] {
+            let error = parse(wrong).expect_err(wrong).to_string();
+            assert!(error.contains("`info,genkan=debug`") && error.contains("trace"), "{error}");
+        }
+    }
+}
