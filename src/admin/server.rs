@@ -24,6 +24,8 @@ use crate::model::SocketAddress;
 pub struct Admin {
     listener: TcpListener,
     address: SocketAddr,
+    /// How long a request head may take.
+    pub(super) head: Duration,
 }
 
 /// Probes, a scraper or two and a person with curl; each connection carries one request and ends.
@@ -93,7 +95,7 @@ impl Admin {
             let drain = views.drain.clone();
             let views = views.clone();
             drain.spawn_background("admin connection", async move {
-                connection(stream, &views).await;
+                connection(stream, &views, self.head).await;
                 drop(permit);
             });
         }
@@ -101,11 +103,11 @@ impl Admin {
 }
 
 /// One request, until it is answered, the client leaves or the time is up.
-async fn connection(stream: TcpStream, views: &Views) {
+async fn connection(stream: TcpStream, views: &Views, head: Duration) {
     let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, views).await) });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(head)
         .max_buf_size(HEAD_BYTES)
         .max_headers(64)
         .keep_alive(false)
@@ -124,7 +126,7 @@ fn listen(address: SocketAddress) -> io::Result<Admin> {
         (Err(error), _) => return Err(error),
     };
     let address = listener.local_addr()?;
-    Ok(Admin { listener, address })
+    Ok(Admin { listener, address, head: HEAD })
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {

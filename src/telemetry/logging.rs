@@ -1,7 +1,7 @@
 //! The process's own log, on standard error: which events, in which form. Not the access log, which is apart in both.
 
 use std::fmt;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::Layer;
@@ -42,17 +42,52 @@ impl Default for LogSettings {
 
 /// Starts the log. The first call in a process decides; later ones change nothing, so that tests can share one.
 pub fn start(settings: &LogSettings) -> Result<(), InvalidFilter> {
+    let layer = layer(settings, io::stderr, colours())?;
+    let _ = tracing_subscriber::registry().with(layer).try_init(); // Already started.
+    Ok(())
+}
+
+type AnyLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
+
+fn layer<W: Write + 'static>(settings: &LogSettings, open: impl Fn() -> W + Send + Sync + 'static, colours: bool) -> Result<AnyLayer, InvalidFilter> {
     let filter = parse(&settings.filter)?;
     // A standard error that is closed loses lines; reporting that there would panic.
-    let layer = Layer::default().with_writer(io::stderr).log_internal_errors(false);
-    let layer: Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync> = match settings.format {
-        LogFormat::Text => layer.with_ansi(colours()).with_filter(filter).boxed(),
+    let layer = Layer::default().with_writer(move || OneLine(open())).log_internal_errors(false);
+    Ok(match settings.format {
+        LogFormat::Text => layer.with_ansi(colours).with_filter(filter).boxed(),
         LogFormat::Json => {
             layer.with_ansi(false).json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
         }
-    };
-    let _ = tracing_subscriber::registry().with(layer).try_init(); // Already started.
-    Ok(())
+    })
+}
+
+/// One event, one line: the text form writes fields as they come, and what is quoted in them may hold line ends. (It
+/// defuses terminal escapes itself.) Each write is a whole event.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = event.strip_suffix(b"\n").unwrap_or(event);
+        if line.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+            let mut escaped = Vec::with_capacity(event.len() + 16);
+            for byte in line {
+                match byte {
+                    b'\n' => escaped.extend_from_slice(b"\\n"),
+                    b'\r' => escaped.extend_from_slice(b"\\r"),
+                    other => escaped.push(*other),
+                }
+            }
+            escaped.push(b'\n');
+            self.0.write_all(&escaped)?;
+        } else {
+            self.0.write_all(event)?;
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// `info`, `debug,rustls=warn`, `genkan::control=debug`. Without a level of its own everything is at `info`.
@@ -97,8 +132,51 @@ impl std::error::Error for InvalidFilter {}
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
     use super::*;
     use tracing::Level;
+
+    struct Written(Sender<Vec<u8>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(bytes.to_vec()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written for the events of `act`.
+    fn written(format: LogFormat, act: impl FnOnce()) -> String {
+        let (sender, receiver) = channel();
+        let settings = LogSettings { format, ..LogSettings::default() };
+        let layer = layer(&settings, move || Written(sender.clone()), false).unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
+        String::from_utf8(receiver.try_iter().flatten().collect()).unwrap()
+    }
+
+    #[test]
+    fn json_is_flat() {
+        let line = written(LogFormat::Json, || tracing::info!(target: "genkan", address = "[::]:1", listeners = "https", "listening"));
+        let object: serde_json::Value = serde_json::from_str(&line).unwrap();
+        for (key, value) in [("level", "INFO"), ("target", "genkan"), ("message", "listening"), ("address", "[::]:1"), ("listeners", "https")] {
+            assert_eq!(object[key], value, "{line}");
+        }
+        assert!(object["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+
+    #[test]
+    fn an_event_is_one_line_without_terminal_escapes() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let hostile = "a\r\n2026-01-01T00:00:00Z ERROR genkan: forged \x1b[2J";
+            let text = written(format, || tracing::info!(field = %hostile, quoted = hostile, "got {hostile}"));
+            assert!(text.ends_with('\n') && !text.trim_end_matches('\n').contains(char::is_control), "{text:?}");
+        }
+    }
 
     #[test]
     fn filters_are_levels_by_target() {

@@ -2,6 +2,8 @@
 //! Callers say what happened; nothing here decides what to do about it.
 
 pub mod access_log;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod logging;
 pub mod metrics;
 

@@ -31,9 +31,9 @@ impl Process {
 /// Fields 14 and 15 of `stat`; the second, the name of the program, is in parentheses and may hold anything.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     let (_, rest) = stat.rsplit_once(')')?;
-    let mut times = rest.split_whitespace().skip(11).map(str::parse::<u32>);
+    let mut times = rest.split_whitespace().skip(11).map(str::parse::<f64>);
     let (user, system) = (times.next()?.ok()?, times.next()?.ok()?);
-    Some((f64::from(user) + f64::from(system)) / TICKS_PER_SECOND)
+    Some((user + system) / TICKS_PER_SECOND)
 }
 
 fn resident_bytes(status: &str) -> Option<u64> {
