@@ -11,7 +11,8 @@ mod text;
 mod time;
 mod writer;
 
-use std::io::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -141,9 +142,9 @@ impl Drop for Handle {
     }
 }
 
-/// What both forms write numbers with: into memory, which takes everything.
-fn infallible(result: io::Result<()>) {
-    debug_assert!(result.is_ok(), "a Vec takes every byte");
+/// Appends to a line what is not plain text.
+fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    let _ = line.write_fmt(text); // A Vec takes everything.
 }
 
 #[cfg(test)]

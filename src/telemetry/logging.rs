@@ -52,7 +52,7 @@ type AnyLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
 fn layer<W: Write + 'static>(settings: &LogSettings, open: impl Fn() -> W + Send + Sync + 'static, colours: bool) -> Result<AnyLayer, InvalidFilter> {
     let filter = parse(&settings.filter)?;
     // A standard error that is closed loses lines; reporting that there would panic.
-    let layer = Layer::default().with_writer(move || OneLine(open())).log_internal_errors(false);
+    let layer = Layer::default().with_writer(move || OneLine { inner: open(), colours }).log_internal_errors(false);
     Ok(match settings.format {
         LogFormat::Text => layer.with_ansi(colours).with_filter(filter).boxed(),
         LogFormat::Json => {
@@ -61,33 +61,49 @@ fn layer<W: Write + 'static>(settings: &LogSettings, open: impl Fn() -> W + Send
     })
 }
 
-/// One event, one line: the text form writes fields as they come, and what is quoted in them may hold line ends. (It
-/// defuses terminal escapes itself.) Each write is a whole event.
-struct OneLine<W>(W);
+/// One event, one line, and nothing in it that a terminal obeys, except for colours where they are wanted: the text
+/// form writes fields as they come, and they quote what others sent. Each write is a whole event.
+struct OneLine<W> {
+    inner: W,
+    colours: bool,
+}
 
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        let line = event.strip_suffix(b"\n").unwrap_or(event);
-        if line.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-            let mut escaped = Vec::with_capacity(event.len() + 16);
-            for byte in line {
-                match byte {
-                    b'\n' => escaped.extend_from_slice(b"\\n"),
-                    b'\r' => escaped.extend_from_slice(b"\\r"),
-                    other => escaped.push(*other),
-                }
-            }
-            escaped.push(b'\n');
-            self.0.write_all(&escaped)?;
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        if line.contains(|c: char| c.is_control()) {
+            self.inner.write_all(self.defused(line).as_bytes())?;
         } else {
-            self.0.write_all(event)?;
+            self.inner.write_all(event)?;
         }
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.inner.flush()
     }
+}
+
+impl<W> OneLine<W> {
+    fn defused(&self, line: &str) -> String {
+        let mut safe = String::with_capacity(line.len() + 16);
+        for (place, character) in line.char_indices() {
+            if character.is_control() && !(self.colours && is_colour(&line[place..])) {
+                safe.extend(character.escape_default());
+            } else {
+                safe.push(character);
+            }
+        }
+        safe.push('\n');
+        safe
+    }
+}
+
+/// Whether a text begins with `ESC [ numbers m`.
+fn is_colour(text: &str) -> bool {
+    let rest = text.strip_prefix("\x1b[").map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    rest.is_some_and(|rest| rest.starts_with('m'))
 }
 
 /// `info`, `debug,rustls=warn`, `genkan::control=debug`. Without a level of its own everything is at `info`.
@@ -167,6 +183,13 @@ mod tests {
             assert_eq!(object[key], value, "{line}");
         }
         assert!(object["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+
+    #[test]
+    fn colours_are_the_only_escapes_on_a_terminal() {
+        let mut line = OneLine { inner: Vec::new(), colours: true };
+        line.write_all("\x1b[2;31mred\x1b[0m \x1b[2J\x1b]0;title\x07 \u{9b}2J\r\n".as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(line.inner).unwrap(), "\x1b[2;31mred\x1b[0m \\u{1b}[2J\\u{1b}]0;title\\u{7} \\u{9b}2J\\r\n");
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Text that others chose, inside lines of ours: nothing in it may end a line, a string or a field, or drive the
 //! terminal of whoever reads the log. Bytes that are no UTF-8 become U+FFFD.
 
-use std::io::Write;
-
-use super::infallible;
+use super::put;
 
 /// Appends a JSON string with its quotes.
 pub(super) fn json(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -30,7 +28,7 @@ fn json_content(out: &mut Vec<u8>, text: &str) {
             '"' => out.extend_from_slice(b"\\\""),
             '\\' => out.extend_from_slice(b"\\\\"),
             // All of them lie in the basic plane: one escape each.
-            other => infallible(write!(out, "\\u{:04x}", u32::from(other))),
+            other => put(out, format_args!("\\u{:04x}", u32::from(other))),
         }
     }
     out.extend_from_slice(&text.as_bytes()[from..]);
@@ -50,7 +48,7 @@ pub(super) fn quoted(out: &mut Vec<u8>, bytes: &[u8]) {
             match character {
                 '"' => out.extend_from_slice(b"\\\""),
                 '\\' => out.extend_from_slice(b"\\\\"),
-                special if is_special(special) => infallible(write!(out, "\\u{{{:x}}}", u32::from(special))),
+                special if is_special(special) => put(out, format_args!("\\u{{{:x}}}", u32::from(special))),
                 other => out.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }

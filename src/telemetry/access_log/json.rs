@@ -1,12 +1,11 @@
 //! The JSON form: one flat object a line, keys in a fixed order. What is absent has no key.
 
-use std::io::Write;
 use std::time::Duration;
 
 use http::Version;
 
 use super::escape;
-use super::{Record, infallible, time};
+use super::{Record, put, time};
 
 /// Appends the object.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
@@ -15,14 +14,14 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     out.push(b'"');
     text(out, "request_id", record.request_id);
     optional(out, "trace_id", record.trace_id);
-    infallible(write!(out, ",\"client_ip\":\"{}\",\"client_port\":{}", record.client.to_canonical(), record.client_port));
+    put(out, format_args!(",\"client_ip\":\"{}\",\"client_port\":{}", record.client.to_canonical(), record.client_port));
     text(out, "listener", record.listener);
     text(out, "scheme", record.scheme);
     text(out, "protocol", protocol(record.protocol));
     text(out, "method", record.method.as_str());
     optional(out, "host", record.host);
     text(out, "path", record.path);
-    infallible(write!(out, ",\"status\":{},\"bytes_in\":{},\"bytes_out\":{}", record.status, record.bytes_in, record.bytes_out));
+    put(out, format_args!(",\"status\":{},\"bytes_in\":{},\"bytes_out\":{}", record.status, record.bytes_in, record.bytes_out));
     milliseconds(out, "duration_ms", record.duration);
     if let Some(duration) = record.backend_duration {
         milliseconds(out, "backend_ms", duration);
@@ -34,12 +33,12 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     optional(out, "route", record.route);
     optional(out, "backend", record.backend);
     optional(out, "endpoint", record.endpoint);
-    infallible(write!(out, ",\"attempts\":{}", record.attempts));
+    put(out, format_args!(",\"attempts\":{}", record.attempts));
     optional(out, "reason", record.reason);
     if let Some(version) = record.tls_version {
         text(out, "tls_version", version);
         optional(out, "server_name", record.server_name);
-        infallible(write!(out, ",\"resumed\":{}", record.resumed));
+        put(out, format_args!(",\"resumed\":{}", record.resumed));
     }
     out.push(b'}');
 }
@@ -75,5 +74,5 @@ fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
 fn milliseconds(out: &mut Vec<u8>, name: &str, duration: Duration) {
     key(out, name);
     let micros = duration.as_micros();
-    infallible(write!(out, "{}.{:03}", micros / 1000, micros % 1000));
+    put(out, format_args!("{}.{:03}", micros / 1000, micros % 1000));
 }

@@ -1,30 +1,28 @@
 //! The text form, for a person at a terminal: what happened first, then `key=value` for the rest. One line whatever
 //! the client sent.
 
-use std::io::Write;
-
 use super::escape;
 use super::json::protocol;
-use super::{Record, infallible, time};
+use super::{Record, put, time};
 
 /// Appends the line: `TIME CLIENT METHOD HOST PATH PROTOCOL STATUS DURATION key=value...`.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     time::write(out, record.started);
-    infallible(write!(out, " {} ", record.client.to_canonical()));
+    put(out, format_args!(" {} ", record.client.to_canonical()));
     escape::text(out, record.method.as_str().as_bytes());
     out.push(b' ');
     escape::text(out, record.host.unwrap_or("-").as_bytes());
     out.push(b' ');
     escape::text(out, record.path.as_bytes());
     let micros = record.duration.as_micros();
-    infallible(write!(out, " {} {} {}.{:03}ms", protocol(record.protocol), record.status, micros / 1000, micros % 1000));
-    infallible(write!(out, " in={} out={}", record.bytes_in, record.bytes_out));
+    put(out, format_args!(" {} {} {}.{:03}ms", protocol(record.protocol), record.status, micros / 1000, micros % 1000));
+    put(out, format_args!(" in={} out={}", record.bytes_in, record.bytes_out));
     field(out, "listener", Some(record.listener));
     field(out, "route", record.route);
     field(out, "backend", record.backend);
     field(out, "endpoint", record.endpoint);
     if record.attempts > 1 {
-        infallible(write!(out, " attempts={}", record.attempts));
+        put(out, format_args!(" attempts={}", record.attempts));
     }
     field(out, "reason", record.reason);
     field(out, "tls", record.tls_version);

@@ -1,6 +1,5 @@
 //! Instants as RFC 3339 in UTC, with milliseconds. By hand, since it is the only thing done with dates.
 
-use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Appends `2026-01-31T23:59:59.999Z`. Times before 1970 are written as its beginning.
@@ -9,7 +8,7 @@ pub(super) fn write(out: &mut Vec<u8>, time: SystemTime) {
     let (seconds, millis) = (since.as_secs(), since.subsec_millis());
     let (year, month, day) = date(seconds / 86_400);
     let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    super::infallible(write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"));
+    super::put(out, format_args!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"));
 }
 
 /// The proleptic Gregorian date of a day since 1970: Howard Hinnant's `civil_from_days`, for days from then on. Its

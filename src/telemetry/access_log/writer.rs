@@ -57,6 +57,7 @@ impl<W: Write> Output<W> {
     }
 }
 
+#[allow(clippy::naive_bytecount, reason = "only after a failed write")]
 fn count_lines(bytes: &[u8]) -> u64 {
     bytes.iter().filter(|byte| **byte == b'\n').count() as u64
 }

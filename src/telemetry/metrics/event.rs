@@ -173,19 +173,29 @@ impl ConnectionEvent {
     }
 }
 
-/// Value of the label `method`: one of the nine, or OpenTelemetry's word for all others, which clients may invent.
-pub(super) fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::DELETE => "DELETE",
-        Method::CONNECT => "CONNECT",
-        Method::OPTIONS => "OPTIONS",
-        Method::TRACE => "TRACE",
-        Method::PATCH => "PATCH",
-        _ => "_OTHER",
+/// The method to count under: one of the nine, or OpenTelemetry's word for all others, which clients may invent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct CountedMethod(u8);
+
+impl CountedMethod {
+    pub(super) fn of(method: &Method) -> Self {
+        let place = match *method {
+            Method::GET => 0,
+            Method::HEAD => 1,
+            Method::POST => 2,
+            Method::PUT => 3,
+            Method::DELETE => 4,
+            Method::CONNECT => 5,
+            Method::OPTIONS => 6,
+            Method::TRACE => 7,
+            Method::PATCH => 8,
+            _ => u8::MAX,
+        };
+        Self(place)
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].get(usize::from(self.0)).unwrap_or(&"_OTHER")
     }
 }
 
@@ -209,6 +219,14 @@ mod tests {
     fn everything_has_its_place_in_all() {
         assert!(HandshakeOutcome::ALL.iter().enumerate().all(|(place, outcome)| outcome.index() == place));
         assert!(ConnectionEvent::ALL.iter().enumerate().all(|(place, event)| *event as usize == place));
+    }
+
+    #[test]
+    fn the_nine_methods_have_their_own_words() {
+        for word in ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] {
+            assert_eq!(CountedMethod::of(&word.parse().unwrap()).as_str(), word);
+        }
+        assert_eq!(CountedMethod::of(&"get".parse().unwrap()).as_str(), "_OTHER");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::*;
 use crate::model::{Diagnostic, EndpointState, Reason};
 use crate::telemetry::fake::{self, Control, Proxy};
 
-fn sample<'a>(route: Label, backend: Label, method: &'a Method) -> ExchangeSample<'a> {
+fn sample(route: Label, backend: Label, method: &Method) -> ExchangeSample<'_> {
     let (listener, reason) = (Label::NONE, None);
     let duration = Duration::from_millis(40);
     ExchangeSample { listener, route, backend, method, status: 200, from_backend: true, reason, duration, bytes_in: 3, bytes_out: 5 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::event::{counted_status, method_label};
+use super::event::{CountedMethod, counted_status};
 use super::{ConnectionEvent, ExchangeSample, HandshakeOutcome, Label, lock};
 
 /// Counters of one worker.
@@ -37,7 +37,7 @@ pub(super) struct RequestKey {
     pub(super) listener: Label,
     pub(super) route: Label,
     pub(super) backend: Label,
-    pub(super) method: &'static str,
+    pub(super) method: CountedMethod,
     /// As counted: see [`counted_status`].
     pub(super) status: u16,
     pub(super) from_backend: bool,
@@ -76,7 +76,7 @@ impl WorkerMetrics {
             listener: sample.listener,
             route: sample.route,
             backend: sample.backend,
-            method: method_label(sample.method),
+            method: CountedMethod::of(sample.method),
             status: counted_status(sample.status),
             from_backend: sample.from_backend,
         };
