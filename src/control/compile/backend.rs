@@ -85,7 +85,7 @@ fn check_name(
         );
     }
     // A Service with a cluster address answers with that alone: every Pod behind it looks like one endpoint.
-    let in_cluster = host.as_str().ends_with(".svc") || host.as_str().contains(".svc.");
+    let in_cluster = host.as_str().split('.').skip(1).any(|label| label == "svc");
     (in_cluster && resolution.addresses.len() == 1).then(|| {
         Diagnostic::warning(Reason::VirtualAddress, format!("backend \"{name}\": {host} is a single address"))
             .about(ObjectKind::Backend, name)

@@ -30,8 +30,8 @@ pub struct PairProblem {
 
 /// Builds a pair. The key must belong to the leaf, and rustls must be able to sign with it.
 pub fn build(certificate: &[u8], key: &[u8]) -> Result<KeyPair, PairProblem> {
-    let chain = pem::certificates(certificate).map_err(|error| in_certificate(error))?;
-    let key_der = pem::private_key(key).map_err(|error| in_key(error))?;
+    let chain = pem::certificates(certificate).map_err(in_certificate)?;
+    let key_der = pem::private_key(key).map_err(in_key)?;
     let leaf = X509::from_der(&chain[0]).map_err(|error| invalid(false, format!("its first certificate cannot be parsed: {error}")))?;
     let chain_length = chain.len();
     let fingerprint = fingerprint(&chain, key_der.secret_der());

@@ -138,7 +138,7 @@ impl FileReader {
             Ok(nodes) => nodes,
             Err(problem) if document.ours => return self.refuse(vec![problem]),
             Err(problem) => {
-                self.skip(document, problem);
+                self.skip(document, &problem);
                 return true;
             }
         };
@@ -165,7 +165,7 @@ impl FileReader {
     }
 
     /// A file in a directory that is not ours to judge.
-    fn skip(&mut self, document: &Document, problem: Problem) {
+    fn skip(&mut self, document: &Document, problem: &Problem) {
         if document.text.contains("{{") {
             let name = document.name.display().to_string();
             self.findings.push(

@@ -53,14 +53,14 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
     fn expect(&mut self) -> Result<(Event<'t>, ParserSpan), Problem> {
         match self.next()? {
             Some(pair) => Ok(pair),
-            None => Err(self.problem(Span { file: self.file, ..Span::default() }, "the file ends too early".to_owned(), None)),
+            None => Err(problem(Span { file: self.file, ..Span::default() }, "the file ends too early".to_owned(), None)),
         }
     }
 
     fn node(&mut self, event: Event<'t>, at: ParserSpan, depth: usize) -> Result<Node, Problem> {
         let span = self.span(at);
         if depth > MAX_DEPTH {
-            return Err(self.problem(span, format!("more than {MAX_DEPTH} levels of nesting"), None));
+            return Err(problem(span, format!("more than {MAX_DEPTH} levels of nesting"), None));
         }
         self.count(1, span)?;
         let before = self.nodes;
@@ -69,7 +69,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
             Event::Scalar(text, style, anchor, _) => (Kind::Scalar { text: text.into_owned(), plain: matches!(style, ScalarStyle::Plain) }, anchor),
             Event::SequenceStart(_, anchor, _) => (self.sequence(depth)?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping(depth)?, anchor),
-            _ => return Err(self.problem(span, "a value is missing here".to_owned(), None)),
+            _ => return Err(problem(span, "a value is missing here".to_owned(), None)),
         };
         let node = Node { span, kind };
         if anchor != 0 {
@@ -101,7 +101,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
             let (event, at) = self.expect()?;
             let value = self.node(event, at, depth + 1)?;
             let Kind::Scalar { text, .. } = key.kind else {
-                return Err(self.problem(key.span, "a key must be a text".to_owned(), None));
+                return Err(problem(key.span, "a key must be a text".to_owned(), None));
             };
             if text == "<<" {
                 merge_key(&mut entries, value);
@@ -109,7 +109,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
                 continue;
             }
             if let Some(line) = seen.insert(text.clone(), key.span.line) {
-                return Err(self.problem(key.span, format!("the key \"{text}\" is already there, on line {line}"), Some("keep one of the two")));
+                return Err(problem(key.span, format!("the key \"{text}\" is already there, on line {line}"), Some("keep one of the two")));
             }
             if merged {
                 entries.retain(|(known, _)| known.text != text);
@@ -120,7 +120,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Node, Problem> {
         let Some((node, nodes)) = self.anchors.get(&id) else {
-            return Err(self.problem(span, "this alias is used inside of what it stands for".to_owned(), None));
+            return Err(problem(span, "this alias is used inside of what it stands for".to_owned(), None));
         };
         let (node, nodes) = (node.clone(), *nodes);
         self.count(nodes, span)?;
@@ -131,7 +131,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
             let help = "aliases that repeat aliases grow without end; write the values out";
-            return Err(self.problem(span, format!("more than {MAX_NODES} values once aliases are filled in"), Some(help)));
+            return Err(problem(span, format!("more than {MAX_NODES} values once aliases are filled in"), Some(help)));
         }
         Ok(())
     }
@@ -147,12 +147,12 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
 
     fn syntax(&self, error: &ScanError) -> Problem {
         let message = format!("this is not YAML: {}", error.info());
-        self.problem(self.point(*error.marker()), message, None)
+        problem(self.point(*error.marker()), message, None)
     }
+}
 
-    fn problem(&self, span: Span, message: String, help: Option<&str>) -> Problem {
-        Problem { span, reason: Reason::InvalidSyntax, message, help: help.map(str::to_owned) }
-    }
+fn problem(span: Span, message: String, help: Option<&str>) -> Problem {
+    Problem { span, reason: Reason::InvalidSyntax, message, help: help.map(str::to_owned) }
 }
 
 /// `<<: *defaults`, as YAML 1.1 and Compose files have it: keys that are not set otherwise.
@@ -178,7 +178,7 @@ fn narrow(number: usize) -> u32 {
 mod tests {
     use super::*;
 
-    fn problem(text: &str) -> Problem {
+    fn refused(text: &str) -> Problem {
         parse(text, 0).expect_err(text)
     }
 
@@ -193,9 +193,9 @@ mod tests {
 
     #[test]
     fn a_broken_file_says_where() {
-        let broken = problem("listeners:\n  - name: https\n   protocol: HTTP\n");
+        let broken = refused("listeners:\n  - name: https\n   protocol: HTTP\n");
         assert_eq!((broken.reason, broken.span.line), (Reason::InvalidSyntax, 3), "{broken:?}");
-        let twice = problem("a: 1\nb: 2\na: 3\n");
+        let twice = refused("a: 1\nb: 2\na: 3\n");
         assert_eq!((twice.span.line, twice.span.column), (3, 1));
         assert!(twice.message.contains("line 1"), "{}", twice.message);
     }
@@ -207,7 +207,7 @@ mod tests {
             let inner = vec![format!("*a{}", level - 1); 10].join(",");
             bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
         }
-        assert!(problem(&bomb).message.contains("values once aliases"), "{:?}", problem(&bomb));
+        assert!(refused(&bomb).message.contains("values once aliases"), "{:?}", refused(&bomb));
         let honest = parse("probe: &p {periodSeconds: 5}\nother: *p\nmerged: {<<: *p, timeoutSeconds: 2, periodSeconds: 9}\n", 0).unwrap();
         assert_eq!(honest[0].get("other").and_then(|n| n.get("periodSeconds")).and_then(Node::as_text), Some("5"));
         let merged = honest[0].get("merged").unwrap();
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn depth_is_bounded() {
         let deep = "[".repeat(100_000);
-        assert_eq!(problem(&deep).reason, Reason::InvalidSyntax);
+        assert_eq!(refused(&deep).reason, Reason::InvalidSyntax);
         let fine = format!("{}1{}", "[".repeat(30), "]".repeat(30));
         assert!(parse(&fine, 0).is_ok());
     }

@@ -175,7 +175,7 @@ impl<'n> Reader<'n> {
     }
 
     fn mapping<V: Visitor<'n>>(self, entries: &'n [(Key, Node)], known: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Error> {
-        let mut access = Entries { entries: entries.iter(), known, value: None, notes: self.notes, left_out: false };
+        let mut access = Entries { rest: entries.iter(), known, value: None, notes: self.notes, left_out: false };
         let result = visitor.visit_map(&mut access);
         let left_out = access.left_out;
         result.map_err(|error| error.at(self.node, left_out))
@@ -358,7 +358,7 @@ impl<'n> SeqAccess<'n> for &mut Items<'n> {
 }
 
 struct Entries<'n> {
-    entries: std::slice::Iter<'n, (Key, Node)>,
+    rest: std::slice::Iter<'n, (Key, Node)>,
     /// The keys of a struct; `None`: any key goes.
     known: Option<&'static [&'static str]>,
     value: Option<&'n Node>,
@@ -370,7 +370,7 @@ impl<'n> MapAccess<'n> for &mut Entries<'n> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        for (key, value) in self.entries.by_ref() {
+        for (key, value) in self.rest.by_ref() {
             if self.notes.is_left_out(value) {
                 self.left_out = true;
             } else if let Some(known) = self.known.filter(|known| !known.contains(&key.text.as_str())) {
