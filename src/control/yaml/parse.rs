@@ -8,8 +8,10 @@ use crate::model::Reason;
 
 use super::node::{Key, Kind, Node, Problem, Span};
 
-/// Nodes of one file, aliases expanded. Ten thousand routes are about a quarter of this; an alias bomb is past it at once.
+/// Nodes of one file, anchors and aliases copied out. Ten thousand routes are about a quarter of this; an alias bomb is past it at once.
 const MAX_NODES: usize = 1_000_000;
+/// A text counts as one more node for each so many bytes, so that repeating a long one is not free.
+const NODE_BYTES: usize = 64;
 /// Collections within each other. Reading recurses, so this bounds the stack.
 const MAX_DEPTH: usize = 64;
 
@@ -62,8 +64,8 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
         if depth > MAX_DEPTH {
             return Err(problem(span, format!("more than {MAX_DEPTH} levels of nesting"), None));
         }
-        self.count(1, span)?;
         let before = self.nodes;
+        self.count(1 + if let Event::Scalar(text, ..) = &event { text.len() / NODE_BYTES } else { 0 }, span)?;
         let (kind, anchor) = match event {
             Event::Alias(id) => return self.alias(id, span),
             Event::Scalar(text, style, anchor, _) => (Kind::Scalar { text: text.into_owned(), plain: matches!(style, ScalarStyle::Plain) }, anchor),
@@ -73,7 +75,9 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
         };
         let node = Node { span, kind };
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before + 1));
+            let nodes = self.nodes - before;
+            self.count(nodes, span)?;
+            self.anchors.insert(anchor, (node.clone(), nodes));
         }
         Ok(node)
     }
@@ -91,10 +95,13 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
     fn mapping(&mut self, depth: usize) -> Result<Kind, Problem> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut seen: HashMap<String, u32> = HashMap::new();
-        let mut merged = false;
+        let mut defaults = Vec::new();
         loop {
             let (event, at) = self.expect()?;
             if matches!(event, Event::MappingEnd) {
+                for value in defaults {
+                    merge_key(&mut entries, &mut seen, value);
+                }
                 return Ok(Kind::Mapping(entries));
             }
             let key = self.node(event, at, depth + 1)?;
@@ -104,15 +111,11 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
                 return Err(problem(key.span, "a key must be a text".to_owned(), None));
             };
             if text == "<<" {
-                merge_key(&mut entries, value);
-                merged = true;
+                defaults.push(value);
                 continue;
             }
             if let Some(line) = seen.insert(text.clone(), key.span.line) {
                 return Err(problem(key.span, format!("the key \"{text}\" is already there, on line {line}"), Some("keep one of the two")));
-            }
-            if merged {
-                entries.retain(|(known, _)| known.text != text);
             }
             entries.push((Key { text, span: key.span }, value));
         }
@@ -156,16 +159,17 @@ fn problem(span: Span, message: String, help: Option<&str>) -> Problem {
 }
 
 /// `<<: *defaults`, as YAML 1.1 and Compose files have it: keys that are not set otherwise.
-fn merge_key(entries: &mut Vec<(Key, Node)>, value: Node) {
+fn merge_key(entries: &mut Vec<(Key, Node)>, seen: &mut HashMap<String, u32>, value: Node) {
     match value.kind {
         Kind::Mapping(more) => {
             for (key, value) in more {
-                if !entries.iter().any(|(known, _)| known.text == key.text) {
+                if !seen.contains_key(&key.text) {
+                    seen.insert(key.text.clone(), key.span.line);
                     entries.push((key, value));
                 }
             }
         }
-        Kind::Sequence(items) => items.into_iter().for_each(|item| merge_key(entries, item)),
+        Kind::Sequence(items) => items.into_iter().for_each(|item| merge_key(entries, seen, item)),
         Kind::Scalar { .. } => {}
     }
 }

@@ -35,7 +35,7 @@ pub fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Problem>> {
             }
             Err(error) => {
                 // The root itself cannot be left out.
-                if notes.note(error, node) == identity(node) {
+                if notes.note(error, node) == identity(node) || notes.is_full() {
                     break;
                 }
             }
@@ -72,6 +72,11 @@ impl Notes {
         if problems.len() < MAX_PROBLEMS {
             problems.entry(problem.span).or_insert(problem);
         }
+    }
+
+    /// More would not be shown.
+    fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
     fn is_left_out(&self, node: &Node) -> bool {
@@ -375,7 +380,9 @@ impl<'n> MapAccess<'n> for &mut Entries<'n> {
                 self.left_out = true;
             } else if let Some(known) = self.known.filter(|known| !known.contains(&key.text.as_str())) {
                 self.left_out = true;
-                self.notes.problem(unknown(key, known));
+                if !self.notes.is_full() {
+                    self.notes.problem(unknown(key, known));
+                }
             } else {
                 self.value = Some(value);
                 return seed.deserialize(BorrowedStrDeserializer::new(&key.text)).map(Some);
