@@ -39,7 +39,16 @@ fn choose<'e>(
 ) -> (Option<&'e Arc<Object<RouteRule>>>, Route) {
     let problems = check(name, &entry.latest, backends);
     if problems.is_empty() {
-        return (Some(&entry.latest), build(name, &entry.latest, backends));
+        let route = build(name, &entry.latest, backends);
+        if let Action::Broken(why) = &route.action {
+            findings.push(
+                Diagnostic::warning(Reason::InvalidValue, format!("route \"{name}\" forwards nothing: {why}"))
+                    .about(ObjectKind::Route, name)
+                    .at(entry.latest.place())
+                    .effect("requests for it are answered 500"),
+            );
+        }
+        return (Some(&entry.latest), route);
     }
     let before = entry.accepted.as_ref().filter(|object| check(name, object, backends).is_empty());
     let route = build(name, before.unwrap_or(&entry.latest), backends);

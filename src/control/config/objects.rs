@@ -135,6 +135,14 @@ fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Loc
     let own = Rule { name: None, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends };
     let rules = match rules {
         None => vec![Located { value: own, span }],
+        Some(rules) if rules.is_empty() => {
+            problems.push(problem(
+                span,
+                "the rules of this route are none".to_owned(),
+                "write at least one rule, or a rule's keys in the route itself",
+            ));
+            return Vec::new();
+        }
         Some(rules) if own == Rule::default() => rules,
         Some(_) => {
             let message = "a route has either rules or a rule's keys of its own".to_owned();
@@ -200,9 +208,8 @@ fn describe(rule: &Rule) -> String {
         text.push_str(&methods.into_iter().collect::<Vec<_>>().join(","));
     }
     for (kind, pairs) in [("", &rule.headers), ("?", &rule.query_params)] {
-        for pair in &pairs.0 {
-            text.push_str(&format!(" {kind}{}={}", pair.name.to_ascii_lowercase(), pair.value));
-        }
+        let pairs: BTreeSet<_> = pairs.0.iter().map(|pair| format!(" {kind}{}={}", pair.name.to_ascii_lowercase(), pair.value)).collect();
+        text.extend(pairs);
     }
     text
 }

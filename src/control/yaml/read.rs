@@ -79,6 +79,10 @@ impl Notes {
         self.problems.borrow().len() >= MAX_PROBLEMS
     }
 
+    fn has(&self, place: Span) -> bool {
+        self.problems.borrow().contains_key(&place)
+    }
+
     fn is_left_out(&self, node: &Node) -> bool {
         self.left_out.borrow().contains(&identity(node))
     }
@@ -174,6 +178,15 @@ impl<'n> Reader<'n> {
         }
     }
 
+    /// Gives an error that a whole value raised this node. Where a part of the value is left out, it only follows.
+    fn blame(self, error: Error) -> Error {
+        let follows = match &self.node.kind {
+            Kind::Mapping(entries) => entries.iter().any(|(key, value)| self.notes.is_left_out(value) || self.notes.has(key.span)),
+            Kind::Scalar { .. } | Kind::Sequence(_) => false,
+        };
+        error.at(self.node, follows)
+    }
+
     fn sequence<V: Visitor<'n>>(self, items: &'n [Node], visitor: V) -> Result<V::Value, Error> {
         let mut access = Items { items: items.iter(), notes: self.notes };
         visitor.visit_seq(&mut access).map_err(|error| error.at(self.node, false))
@@ -189,7 +202,8 @@ impl<'n> Reader<'n> {
     /// The place first, then the value: what [`super::Located`] asks for.
     fn located<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         let Span { file, line, column, width } = self.node.span;
-        visitor.visit_map(Place { numbers: [width, column, line, file].to_vec(), value: Some(self) })
+        let place = Place { numbers: [width, column, line, file].to_vec(), value: Some(self) };
+        visitor.visit_map(place).map_err(|error| self.blame(error))
     }
 }
 
@@ -356,7 +370,10 @@ impl<'n> SeqAccess<'n> for &mut Items<'n> {
 
     fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         match self.items.find(|item| !self.notes.is_left_out(item)) {
-            Some(node) => seed.deserialize(Reader { node, notes: self.notes }).map(Some),
+            Some(node) => {
+                let reader = Reader { node, notes: self.notes };
+                seed.deserialize(reader).map(Some).map_err(|error| reader.blame(error))
+            }
             None => Ok(None),
         }
     }
@@ -393,7 +410,10 @@ impl<'n> MapAccess<'n> for &mut Entries<'n> {
 
     fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match self.value.take() {
-            Some(node) => seed.deserialize(Reader { node, notes: self.notes }).map_err(|error| error.at(node, false)),
+            Some(node) => {
+                let reader = Reader { node, notes: self.notes };
+                seed.deserialize(reader).map_err(|error| reader.blame(error))
+            }
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
     }
