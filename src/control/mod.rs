@@ -271,3 +271,6 @@ impl Resources {
 fn with_files<T>(objects: Vec<(String, Located<T>)>, files: &Arc<Files>) -> Vec<(String, Object<T>)> {
     objects.into_iter().map(|(name, spec)| (name, Object { spec, files: files.clone() })).collect()
 }
+
+#[cfg(test)]
+mod tests;

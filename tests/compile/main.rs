@@ -6,6 +6,8 @@
 //! `# unresolved: NAME WHY` answer for the resolver, `# flags: --backend HOST:PORT ...` stand for a file, and
 //! `# then:` begins the same files as they are a moment later, compiled on top of what was accepted before.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends where it cannot go on")]
+
 mod summary;
 mod world;
 

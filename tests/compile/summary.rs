@@ -35,7 +35,9 @@ fn section(text: &mut String, name: &str, lines: impl Iterator<Item = String>) {
     let lines: Vec<String> = lines.collect();
     if !lines.is_empty() {
         let _ = writeln!(text, "{name}:"); // A String takes everything.
-        lines.iter().for_each(|line| text.push_str(&format!("  - {}\n", quoted(line))));
+        for line in &lines {
+            text.push_str(&format!("  - {}\n", quoted(line)));
+        }
     }
 }
 
@@ -48,7 +50,9 @@ fn diagnostics(report: &Report) -> String {
         return "report: []\n".to_owned();
     }
     let mut text = "report:\n".to_owned();
-    report.diagnostics.iter().for_each(|finding| diagnostic(&mut text, finding));
+    for finding in &report.diagnostics {
+        diagnostic(&mut text, finding);
+    }
     text
 }
 
@@ -88,9 +92,9 @@ fn describe_route(route: &Route) -> String {
     let hosts: Vec<String> = route.matches.hosts.iter().map(ToString::to_string).collect();
     let mut text = format!("{}: {} {}", route.name, if hosts.is_empty() { "any host".to_owned() } else { hosts.join(" ") }, route.matches.path);
     let conditions = &route.matches.conditions;
-    conditions.methods.iter().for_each(|method| text.push_str(&format!(" {method}")));
-    conditions.headers.iter().for_each(|(name, value)| text.push_str(&format!(" {name}={value}")));
-    conditions.query.iter().for_each(|(name, value)| text.push_str(&format!(" ?{name}={value}")));
+    text.extend(conditions.methods.iter().map(|method| format!(" {method}")));
+    text.extend(conditions.headers.iter().map(|(name, value)| format!(" {name}={value}")));
+    text.extend(conditions.query.iter().map(|(name, value)| format!(" ?{name}={value}")));
     if route.plain_http != PlainHttp::Reject {
         text.push_str(&format!(" plain {:?}", route.plain_http));
     }

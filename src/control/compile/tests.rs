@@ -1,6 +1,8 @@
 //! What the compile step makes of pairs, and how far a broken object reaches. Configurations as people write them are
 //! in `tests/compile/cases`.
 
+#![allow(clippy::format_collect, reason = "texts for tests, written to be read")]
+
 mod blast_radius;
 mod certificates;
 mod hostile;

@@ -250,3 +250,6 @@ fn validate(node: &Node) -> Vec<Problem> {
         Err(problems) => problems,
     }
 }
+
+#[cfg(test)]
+mod tests;

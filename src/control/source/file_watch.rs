@@ -55,7 +55,8 @@ impl FileWatch {
         Self { events, ..Self::without_events(woken, reload) }
     }
 
-    fn without_events(woken: Arc<Notify>, reload: Arc<Notify>) -> Self {
+    /// A watch that only looks.
+    pub(super) fn without_events(woken: Arc<Notify>, reload: Arc<Notify>) -> Self {
         Self { events: None, woken, reload, directories: BTreeMap::new(), paths: Arc::default(), stamp: 0, next_content: Instant::now() + CONTENT }
     }
 

@@ -4,6 +4,8 @@
 mod config_file;
 mod documents;
 mod file_watch;
+#[cfg(test)]
+mod kubelet;
 mod names;
 mod secret;
 

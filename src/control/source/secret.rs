@@ -236,3 +236,6 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> FileProblem {
         _ => FileProblem { message: format!("{} cannot be read: {error}", path.display()), help: Some("it must be a readable file".to_owned()) },
     }
 }
+
+#[cfg(test)]
+mod tests;

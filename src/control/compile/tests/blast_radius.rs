@@ -19,6 +19,9 @@ struct Pieces {
     certificates: Vec<(String, [usize; 2])>,
 }
 
+/// Hosts, path, and backends with weights.
+type Rule = (Vec<usize>, usize, Vec<(Index, u32)>);
+
 static PAIRS: LazyLock<Vec<[String; 2]>> = LazyLock::new(|| {
     let pair = |n: usize| {
         let made = rcgen::generate_simple_self_signed([format!("h{n}.test")]).unwrap();
@@ -74,7 +77,7 @@ fn pieces() -> impl Strategy<Value = Pieces> {
             };
             let endpoints = |n: usize, count: usize| (0..count).map(|e| format!("\"10.0.{n}.{e}:80\"")).collect::<Vec<_>>().join(", ");
             let names: Vec<String> = (0..backends.len()).map(|n| format!("b{n}")).collect();
-            let route = |(n, (hosts, path, targets)): (usize, (Vec<usize>, usize, Vec<(Index, u32)>))| {
+            let route = |(n, (hosts, path, targets)): (usize, Rule)| {
                 let hosts: Vec<String> = hosts.into_iter().map(|host| format!("h{host}.test")).collect();
                 let targets: Vec<String> =
                     targets.iter().map(|(backend, weight)| format!("{{ name: {}, weight: {weight} }}", backend.get(&names))).collect();
