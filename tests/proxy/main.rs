@@ -1,0 +1,8 @@
+//! The running program from end to end: real sockets, the real binary, one process a test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod http1;
