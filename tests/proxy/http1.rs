@@ -424,7 +424,8 @@ async fn an_answer_that_begins_early_does_not_end_the_upload() {
     assert_eq!(body, b"begun6");
 }
 
-const UPGRADE: &str = "GET /socket HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+/// Asks for a WebSocket.
+pub const UPGRADE: &str = "GET /socket HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 #[tokio::test]
 async fn a_websocket_is_a_tunnel_until_either_side_closes() {

@@ -313,8 +313,9 @@ impl TestProxy {
 
     /// Waits until a handshake shows this certificate; how long that took.
     pub async fn wait_certificate(&self, leaf: &Leaf) -> Duration {
-        let client = self.client();
-        wait_until("handshakes show the new certificate", DEADLINE, async || client.http1().await.certificate.as_ref() == Some(&leaf.der)).await
+        // A client anew each time: a resumed session shows what it was begun with.
+        wait_until("handshakes show the new certificate", DEADLINE, async || self.client().http1().await.certificate.as_ref() == Some(&leaf.der))
+            .await
     }
 
     /// Sends it a signal.
