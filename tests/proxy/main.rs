@@ -7,4 +7,6 @@ mod support;
 
 mod health;
 mod http1;
+mod plain;
 mod reload;
+mod tls;

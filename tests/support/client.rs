@@ -1,17 +1,18 @@
 //! A client that trusts the test's authority: raw HTTP/1.1, HTTP/2, TLS alone, and plain TCP.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -23,6 +24,7 @@ use super::{Answer, Pattern, TestCertificates, Wire, in_time};
 pub struct TestClient {
     address: SocketAddr,
     server_name: String,
+    from: Option<IpAddr>,
     config: Arc<ClientConfig>,
 }
 
@@ -69,14 +71,24 @@ impl TestClient {
 
     /// Offers these versions of TLS.
     pub fn with_versions(address: SocketAddr, certificates: &TestCertificates, versions: &[&'static SupportedProtocolVersion]) -> Self {
+        Self::with_provider(address, certificates, versions, rustls::crypto::aws_lc_rs::default_provider())
+    }
+
+    /// Offers these versions of TLS and what this provider has.
+    pub fn with_provider(
+        address: SocketAddr,
+        certificates: &TestCertificates,
+        versions: &[&'static SupportedProtocolVersion],
+        provider: CryptoProvider,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(certificates.root()).expect("our own authority is valid");
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(versions)
             .expect("the provider has suites for them")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { address, server_name: "localhost".to_owned(), config: Arc::new(config) }
+        Self { address, server_name: "localhost".to_owned(), from: None, config: Arc::new(config) }
     }
 
     /// Asks for another name, in TLS and in Host.
@@ -84,6 +96,27 @@ impl TestClient {
     pub fn named(mut self, server_name: &str) -> Self {
         server_name.clone_into(&mut self.server_name);
         self
+    }
+
+    /// Comes from another loopback address.
+    #[must_use]
+    pub fn from(mut self, address: impl Into<IpAddr>) -> Self {
+        self.from = Some(address.into());
+        self
+    }
+
+    /// A connection without anything on it.
+    pub async fn tcp(&self) -> io::Result<TcpStream> {
+        let stream = match self.from {
+            None => TcpStream::connect(self.address).await?,
+            Some(from) => {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind(SocketAddr::new(from, 0))?;
+                socket.connect(self.address).await?
+            }
+        };
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     /// Changes anything else.
@@ -98,16 +131,19 @@ impl TestClient {
         let mut config = (*self.config).clone();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         let name = ServerName::try_from(self.server_name.clone()).expect("test names are valid");
-        let stream = TcpStream::connect(self.address).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.tcp().await?;
         in_time("TLS handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
     }
 
     /// An HTTP/1.1 connection over TLS, or why there is none.
     pub async fn try_http1(&self) -> io::Result<Http1> {
-        let stream = self.tls(&["http/1.1"]).await?;
+        self.tls(&["http/1.1"]).await.map(|stream| self.http1_on(stream))
+    }
+
+    /// HTTP/1.1 on a TLS connection.
+    pub fn http1_on(&self, stream: TlsStream<TcpStream>) -> Http1 {
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()).map(|leaf| leaf.clone().into_owned());
-        Ok(Http1 { wire: Wire::new(Box::new(stream)), certificate, host: self.server_name.clone() })
+        Http1 { wire: Wire::new(Box::new(stream)), certificate, host: self.server_name.clone() }
     }
 
     /// An HTTP/1.1 connection over TLS.
@@ -126,6 +162,13 @@ impl TestClient {
 }
 
 impl Http1 {
+    /// Asks for another host.
+    #[must_use]
+    pub fn named(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
+        self
+    }
+
     /// A connection without TLS.
     pub async fn plain(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the proxy takes connections");
