@@ -1,1 +1,40 @@
-//! Read-only views of a running process.
+//! Read-only views of a running process, over HTTP on an address of their own: is it alive, is it ready, what has it
+//! counted. Sees the two pipelines through the traits in `model` alone and changes nothing.
+
+mod answer;
+mod health;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::drain::Drain;
+use crate::model::{ControlStatus, ProxyStatus, SocketAddress};
+use crate::telemetry::{AccessLog, Metrics};
+
+pub use server::Admin;
+
+/// What the admin listener is started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Where it listens; `None`: nowhere.
+    pub address: Option<SocketAddress>,
+    /// Whether to take the next free port if that one is taken.
+    pub next_port: bool,
+}
+
+/// What is looked at.
+#[derive(Clone)]
+pub struct Views {
+    /// The configuration and what it waits for.
+    pub control: Arc<dyn ControlStatus>,
+    /// Workers, endpoints, connections.
+    pub proxy: Arc<dyn ProxyStatus>,
+    /// What was counted.
+    pub metrics: Arc<Metrics>,
+    /// For the lines that it lost.
+    pub access_log: AccessLog,
+    /// Whether the process is ending.
+    pub drain: Drain,
+}

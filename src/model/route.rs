@@ -16,8 +16,8 @@ pub struct Route {
     pub name: Arc<str>,
     /// The requests it is for.
     pub matches: Match,
-    /// What plain HTTP gets where the listener leaves it to the route.
-    pub plain_http: PlainHttp,
+    /// What plain HTTP gets where the listener leaves it to the route; `None`: not said.
+    pub plain_http: Option<PlainHttp>,
     /// From the end of the request head to the last byte of the answer (HTTPRoute's `timeouts.request`).
     /// [`Duration::MAX`] stands for no limit.
     pub request_timeout: Duration,

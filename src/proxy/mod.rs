@@ -1,1 +1,285 @@
-//! Pipeline 2: client bytes to backend bytes, under the current snapshot.
+//! Pipeline 2: client bytes to backend bytes, under the current snapshot. This file starts the threads, takes each new
+//! snapshot, and shows what goes on; `connection` conducts a connection, `http/exchange` a request, and every other
+//! file does one thing for them.
+
+mod accept;
+mod backend;
+mod balance;
+mod body;
+mod connection;
+mod error;
+mod headers;
+mod health;
+mod http;
+mod io;
+mod limits;
+mod live;
+mod random;
+mod socket;
+mod timer;
+mod tls;
+mod tunnel;
+mod upstream;
+mod worker;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io as std_io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+
+use self::accept::{Acceptor, Change};
+use self::health::Prober;
+use self::limits::Admission;
+use self::live::{Foundation, Live};
+use self::socket::SocketKey;
+use self::tls::KeyRing;
+use self::worker::{Start, WorkerHandle, WorkerState};
+use crate::drain::Drain;
+use crate::model::{Check, Diagnostic, EndpointStatus, ProxyStatus, Publish, PublishedSocket, Snapshot};
+use crate::telemetry::{AccessLog, Metrics};
+
+pub use socket::PortTaken;
+
+/// What the proxy is started with.
+pub struct Options {
+    /// Threads that serve connections; at least one.
+    pub workers: usize,
+    /// Where it counts.
+    pub metrics: Arc<Metrics>,
+    /// Where exchanges are written.
+    pub access_log: AccessLog,
+    /// For whom it runs.
+    pub mode: Mode,
+    /// What is done about a port that somebody else has.
+    pub port_taken: PortTaken,
+}
+
+/// For whom the process runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// For clients anywhere.
+    Run,
+    /// For a developer on this machine: redirects are temporary, and errors say why in full.
+    Laptop,
+}
+
+/// The proxy as the rest of the process sees it.
+pub struct Proxy {
+    live: Arc<ArcSwap<Live>>,
+    foundation: Foundation,
+    admission: Arc<Admission>,
+    workers: Arc<[WorkerHandle]>,
+    started: Instant,
+    port_taken: PortTaken,
+    acceptor: mpsc::Sender<Change>,
+    prober: Prober,
+    /// Also keeps two publishers from mixing.
+    published: AsyncMutex<Published>,
+    sockets: Mutex<Vec<PublishedSocket>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    ended: AsyncMutex<mpsc::Receiver<()>>,
+}
+
+#[derive(Default)]
+struct Published {
+    bound: HashMap<SocketKey, SocketAddr>,
+    /// The one before, which the last exchanges may still be looking at: it is dropped here and never on a worker.
+    before: Option<Arc<Live>>,
+}
+
+impl Proxy {
+    /// Starts the threads. Nothing is served before the first snapshot is published.
+    pub fn start(options: Options, drain: &Drain) -> std_io::Result<Arc<Self>> {
+        let Options { workers: count, metrics, access_log, mode, port_taken } = options;
+        let live = Arc::new(ArcSwap::from_pointee(Live::nothing()));
+        let (alive, ended) = mpsc::channel(1);
+        let (acceptor, changes) = mpsc::channel(1);
+        let admission = Arc::<Admission>::default();
+        let mut handles = Vec::new();
+        let mut receivers = Vec::new();
+        for _ in 0..count.max(1) {
+            let (connections, receiver) = mpsc::unbounded_channel();
+            handles.push(WorkerHandle { connections, state: Arc::<WorkerState>::default() });
+            receivers.push(receiver);
+        }
+        let workers: Arc<[WorkerHandle]> = handles.into();
+        let accepting = Acceptor {
+            workers: workers.clone(),
+            live: live.clone(),
+            admission: admission.clone(),
+            auto_limit: limits::auto(),
+            metrics: metrics.worker(0),
+            drain: drain.clone(),
+        };
+        let mut accepting = Some((accepting, changes));
+        let mut threads = Vec::new();
+        for (index, connections) in receivers.into_iter().enumerate() {
+            let start = Start {
+                live: live.clone(),
+                metrics: metrics.worker(index),
+                access_log: access_log.clone(),
+                mode,
+                drain: drain.clone(),
+                state: workers[index].state.clone(),
+                connections,
+                acceptor: accepting.take(),
+            };
+            threads.push(start.spawn(index, alive.clone())?);
+        }
+        let (prober, thread) = Prober::start(metrics.clone(), drain.clone(), alive)?;
+        threads.push(thread);
+        let ring = KeyRing::new().map_err(std_io::Error::other)?;
+        Ok(Arc::new(Self {
+            foundation: Foundation { cell: live.clone(), ring, metrics },
+            live,
+            admission,
+            workers,
+            started: Instant::now(),
+            port_taken,
+            acceptor,
+            prober,
+            published: AsyncMutex::default(),
+            sockets: Mutex::default(),
+            threads: Mutex::new(threads),
+            ended: AsyncMutex::new(ended),
+        }))
+    }
+
+    /// The addresses that are listened on, as bound.
+    pub fn sockets(&self) -> Vec<PublishedSocket> {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Resolves when a thread has ended. Before [`crate::drain::Stage::Stopped`] that is the end of the process, because
+    /// connections that were given to it are lost.
+    pub async fn worker_ended(&self) {
+        // Every thread holds a sender and nobody sends; so this ends with the last one. One that ends alone is seen by
+        // its heartbeat.
+        let _ = self.ended.lock().await.recv().await;
+    }
+
+    /// Waits until all threads have ended. Blocks.
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            let _ = thread.join(); // It has already said what went wrong.
+        }
+    }
+
+    async fn replace(&self, snapshot: Arc<Snapshot>) -> Vec<Diagnostic> {
+        let mut published = self.published.lock().await;
+        let mut findings = Vec::new();
+        let open = self.open(&snapshot, &mut published.bound, &mut findings);
+        let close: Vec<SocketKey> = unwanted(&snapshot, &published.bound);
+        published.bound.retain(|key, _| !close.contains(key));
+
+        let live = Arc::new(Live::build(snapshot, &self.live.load(), &published.bound, &self.foundation));
+        *self.sockets.lock().unwrap_or_else(PoisonError::into_inner) = published_sockets(&live.snapshot, &published.bound);
+        let before = self.live.swap(live.clone());
+        self.prober.watch(live.backends.clone());
+        if !open.is_empty() || !close.is_empty() {
+            let (done, accepted) = oneshot::channel();
+            // Neither fails but at the end of the process.
+            let _ = self.acceptor.send(Change { open, close, done }).await;
+            let _ = accepted.await;
+        }
+        published.before = Some(before);
+        findings
+    }
+
+    /// Opens the sockets that are not open yet.
+    fn open(&self, snapshot: &Snapshot, bound: &mut HashMap<SocketKey, SocketAddr>, findings: &mut Vec<Diagnostic>) -> Vec<(SocketKey, TcpListener)> {
+        let mut opened = Vec::new();
+        for listener in &snapshot.listeners {
+            let key = SocketKey::of(listener);
+            if bound.contains_key(&key) {
+                continue;
+            }
+            let result = socket::bind(listener.address, self.port_taken).and_then(|socket| Ok((socket.local_addr()?, socket)));
+            match result {
+                Ok((address, socket)) => {
+                    bound.insert(key.clone(), address);
+                    opened.push((key, socket));
+                }
+                Err(error) => findings.push(socket::unavailable(listener, &error)),
+            }
+        }
+        opened
+    }
+}
+
+fn unwanted(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Vec<SocketKey> {
+    let wanted: Vec<SocketKey> = snapshot.listeners.iter().map(|listener| SocketKey::of(listener)).collect();
+    bound.keys().filter(|key| !wanted.contains(key)).cloned().collect()
+}
+
+fn published_sockets(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Vec<PublishedSocket> {
+    let mut sockets: Vec<(SocketKey, PublishedSocket)> = Vec::new();
+    for listener in &snapshot.listeners {
+        let key = SocketKey::of(listener);
+        let Some(address) = bound.get(&key) else { continue };
+        match sockets.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, socket)) => {
+                socket.listeners.push(listener.name.clone());
+                socket.https |= listener.is_https();
+            }
+            None => sockets.push((key, PublishedSocket { listeners: vec![listener.name.clone()], address: *address, https: listener.is_https() })),
+        }
+    }
+    sockets.into_iter().map(|(_, socket)| socket).collect()
+}
+
+impl Publish for Proxy {
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Pin<Box<dyn Future<Output = Vec<Diagnostic>> + Send + '_>> {
+        Box::pin(self.replace(snapshot))
+    }
+}
+
+impl ProxyStatus for Proxy {
+    fn ready_checks(&self) -> Vec<Check> {
+        let live = self.live.load();
+        let sockets = self.sockets();
+        let unbound = live.snapshot.listeners.iter().find(|listener| !sockets.iter().any(|socket| socket.listeners.contains(&listener.name)));
+        let failure = match unbound {
+            _ if live.snapshot.listeners.is_empty() => Some("no listener is configured".to_owned()),
+            Some(listener) => Some(format!("listener \"{}\" cannot listen on {}", listener.name, listener.address)),
+            None => None,
+        };
+        vec![Check::new("listeners", failure)]
+    }
+
+    fn live_checks(&self) -> Vec<Check> {
+        let check = |(index, worker): (usize, &WorkerHandle)| {
+            let failure = (!worker.state.is_alive(self.started)).then(|| format!("no sign of life for {} s", worker::STUCK.as_secs()));
+            Check::new(format!("worker/{index}"), failure)
+        };
+        self.workers.iter().enumerate().map(check).collect()
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        let live = self.live.load();
+        let endpoints = live.backends.iter().flat_map(|backend| &backend.endpoints);
+        let status = endpoints.map(|endpoint| {
+            let health = endpoint.health();
+            EndpointStatus {
+                backend: endpoint.identity.backend.to_string(),
+                address: endpoint.name.clone(),
+                state: health.state,
+                reason: health.reason,
+                in_flight: endpoint.in_flight(),
+            }
+        });
+        status.collect()
+    }
+
+    fn open_connections(&self) -> usize {
+        self.admission.open()
+    }
+}

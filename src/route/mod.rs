@@ -1,1 +1,19 @@
-//! Which route, and which certificate: pure lookups, built once a configuration.
+//! Which route, and which certificate: pure lookups, built once a configuration and asked on every request and
+//! handshake. Nothing here reads a clock, does I/O or knows what a route leads to.
+//!
+//! A request passes through in this order: [`Authority::parse`] reads its host, [`normalize_path`] its path, and
+//! [`Table::find_certain`] decides. What is forwarded are the client's own bytes; these forms exist for matching only.
+
+mod certificate;
+mod condition;
+mod host;
+mod path;
+mod paths;
+mod reading;
+mod table;
+
+pub use certificate::CertificateTable;
+pub use host::{Authority, InvalidAuthority};
+pub use path::{InvalidPath, normalize_path};
+pub use reading::lenient_reading;
+pub use table::{AmbiguousPath, Request, Table};

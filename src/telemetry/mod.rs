@@ -1,1 +1,12 @@
-//! What is counted and written about traffic.
+//! What is counted and written about traffic and about the process: metrics, the access log, the process's own log.
+//! Callers say what happened; nothing here decides what to do about it.
+
+pub mod access_log;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod logging;
+pub mod metrics;
+
+pub use access_log::{AccessLog, Record};
+pub use logging::{InvalidFilter, LogFormat, LogSettings};
+pub use metrics::{ConnectionEvent, ExchangeSample, HandshakeFailure, HandshakeOutcome, Label, Metrics, WorkerMetrics};

@@ -5,8 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drain;
 mod health;
 mod http1;
+mod limits;
 mod plain;
 mod reload;
 mod tls;

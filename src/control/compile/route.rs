@@ -11,7 +11,7 @@ use super::listener::plain_http;
 use crate::control::config::{self, OptionalLimit, PathType, RouteRule};
 use crate::control::resources::{Collection, Entry, Object};
 use crate::control::yaml::closest;
-use crate::model::{Action, Conditions, Diagnostic, HostPattern, Match, ObjectKind, PathMatch, PlainHttp, Reason, Route, Target};
+use crate::model::{Action, Conditions, Diagnostic, HostPattern, Match, ObjectKind, PathMatch, Reason, Route, Target};
 
 pub(super) fn compile(
     routes: &Collection<RouteRule>,
@@ -107,7 +107,7 @@ fn build(name: &str, object: &Object<RouteRule>, backends: &Collection<config::B
             },
             conditions: conditions(rule),
         },
-        plain_http: policy.map_or(PlainHttp::Reject, plain_http),
+        plain_http: policy.map(plain_http),
         request_timeout: rule.timeouts.request.map_or(Duration::MAX, |OptionalLimit(limit)| limit),
         action: action(rule, backends),
     }

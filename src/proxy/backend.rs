@@ -1,0 +1,268 @@
+//! Backends and endpoints as they run: how busy an endpoint is, and whether it may be used. An endpoint is found again
+//! across configurations by its identity, so that a reload forgets nothing. Which one is picked is `balance`'s matter,
+//! and what makes one ready is `health`'s.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::Notify;
+
+use crate::model::{self, EndpointAddress, EndpointState, Readiness};
+use crate::telemetry::Label;
+
+/// A backend under the current configuration.
+pub struct Backend {
+    /// What the configuration says.
+    pub model: Arc<model::Backend>,
+    /// Its name in metrics.
+    pub label: Label,
+    /// In the order of the configuration.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// Whose turn it is, for round robin.
+    pub turn: AtomicUsize,
+    /// How many requests may be sent a second time now.
+    pub retries: RetryBudget,
+}
+
+/// Who an endpoint is: the same across configurations.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EndpointIdentity {
+    /// Name of its backend.
+    pub backend: Arc<str>,
+    /// Where it listens.
+    pub address: EndpointAddress,
+}
+
+/// One address of a backend, with its load and its readiness.
+pub struct Endpoint {
+    /// Who it is.
+    pub identity: EndpointIdentity,
+    /// The address as text, for logs.
+    pub name: String,
+    /// Its key in pools; never used twice in a process.
+    pub id: u64,
+    in_flight: CachePadded<AtomicUsize>,
+    ready: AtomicBool,
+    /// Since when it is `ready`, or not.
+    health: Mutex<Health>,
+    /// Milliseconds since [`epoch`] until which it is only used if there is no other: a connection to it was refused.
+    avoided_until: AtomicU64,
+    /// For `localhost`: the candidate that answered last.
+    candidate: AtomicU32,
+    /// Wakes its prober: somebody has seen it fail.
+    pub suspected: Notify,
+}
+
+/// What is known of an endpoint's readiness, for people.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// Whether it gets requests, and if not, whether a check has ended at all.
+    pub state: EndpointState,
+    /// The last result in plain words.
+    pub reason: String,
+    /// Since when it is in this state.
+    pub since: SystemTime,
+}
+
+/// A request that an endpoint has now. Dropping it says that it has it no longer.
+pub struct InFlight(Arc<Endpoint>);
+
+/// Requests that one endpoint may have at a time, over all workers. It bounds connections to a backend that answers
+/// nothing while clients send more; a healthy one stays far below.
+pub const MAX_IN_FLIGHT: usize = 16_384;
+
+/// How long an endpoint is avoided after a connection to it was refused.
+const AVOIDED: Duration = Duration::from_secs(1);
+
+/// Keeps a counter that every worker writes on a cache line of its own.
+#[repr(align(128))]
+#[derive(Default)]
+struct CachePadded<T>(T);
+
+impl Endpoint {
+    /// An endpoint that nothing is known of.
+    pub fn new(identity: EndpointIdentity, readiness: &Readiness) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let endpoint = Self {
+            name: identity.address.to_string(),
+            identity,
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            in_flight: CachePadded::default(),
+            ready: AtomicBool::new(false),
+            health: Mutex::new(Health { state: EndpointState::Unknown, reason: "not checked yet".to_owned(), since: SystemTime::now() }),
+            avoided_until: AtomicU64::new(0),
+            candidate: AtomicU32::new(0),
+            suspected: Notify::new(),
+        };
+        if *readiness == Readiness::Assumed {
+            endpoint.set_health(EndpointState::Ready, "assumed ready: assumeReady is set".to_owned());
+        }
+        endpoint
+    }
+
+    /// Whether it may get requests.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    /// Whether it may get one more request.
+    pub fn has_room(&self) -> bool {
+        self.in_flight() < MAX_IN_FLIGHT
+    }
+
+    /// Requests it has now.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.0.load(Ordering::Relaxed)
+    }
+
+    /// Gives it a request.
+    pub fn acquire(self: &Arc<Self>) -> InFlight {
+        self.in_flight.0.fetch_add(1, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// What is known of it.
+    pub fn health(&self) -> Health {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what is known of it; says whether the state is another one than before.
+    pub fn set_health(&self, state: EndpointState, reason: String) -> bool {
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = health.state != state;
+        if changed {
+            health.since = SystemTime::now();
+        }
+        health.state = state;
+        health.reason = reason;
+        self.ready.store(state == EndpointState::Ready, Ordering::Release);
+        changed
+    }
+
+    /// A connection to it was refused: others are used for a moment, and its prober looks at once.
+    pub fn suspect(&self) {
+        self.avoided_until.store(millis() + u64::try_from(AVOIDED.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.suspected.notify_one();
+    }
+
+    /// It answered: there is no reason to avoid it.
+    pub fn trust(&self) {
+        if self.avoided_until.load(Ordering::Relaxed) != 0 {
+            self.avoided_until.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is only to be used if there is no other.
+    pub fn is_avoided(&self) -> bool {
+        let until = self.avoided_until.load(Ordering::Relaxed);
+        until != 0 && until > millis()
+    }
+
+    /// Which of the address' candidates to try first.
+    pub fn candidate(&self) -> usize {
+        self.candidate.load(Ordering::Relaxed) as usize
+    }
+
+    /// Remembers the candidate that answered.
+    pub fn set_candidate(&self, candidate: usize) {
+        self.candidate.store(u32::try_from(candidate).unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+impl InFlight {
+    /// Whose request it is.
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many requests of a backend may be sent again: a fifth of what it gets, and ten a second at least, so that a
+/// backend in trouble is not asked twice as much.
+pub struct RetryBudget {
+    /// Tenths of a retry.
+    tokens: AtomicUsize,
+    /// When the minimum was last topped up, in milliseconds since [`epoch`].
+    filled: AtomicU64,
+}
+
+const TOKENS_A_RETRY: usize = 10;
+const TOKENS_A_REQUEST: usize = 2;
+const MINIMUM: usize = 10 * TOKENS_A_RETRY;
+const MAXIMUM: usize = 1000 * TOKENS_A_RETRY;
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { tokens: AtomicUsize::new(MINIMUM), filled: AtomicU64::new(millis()) }
+    }
+}
+
+impl RetryBudget {
+    /// Notes a request that came.
+    pub fn deposit(&self) {
+        // A lost update costs a fifth of a retry; no request waits for another one here.
+        let tokens = self.tokens.load(Ordering::Relaxed);
+        if tokens < MAXIMUM {
+            self.tokens.store(tokens + TOKENS_A_REQUEST, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes a retry, if there is one.
+    pub fn withdraw(&self) -> bool {
+        let now = millis();
+        if now.saturating_sub(self.filled.load(Ordering::Relaxed)) >= 1000 {
+            self.filled.store(now, Ordering::Relaxed);
+            self.tokens.fetch_max(MINIMUM, Ordering::Relaxed);
+        }
+        self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(TOKENS_A_RETRY)).is_ok()
+    }
+}
+
+/// Milliseconds since some moment before any endpoint existed; never 0.
+fn millis() -> u64 {
+    use std::sync::OnceLock;
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    let epoch = EPOCH.get_or_init(Instant::now);
+    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// A client's address as `Hash` balancing and limits see it: IPv6 clients by their /64, which is what a customer gets.
+pub fn client_key(ip: IpAddr) -> u64 {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        // The upper half: shifting makes it fit.
+        IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_are_a_share_of_requests_with_a_minimum() {
+        let budget = RetryBudget::default();
+        let taken = std::iter::repeat_with(|| budget.withdraw()).take_while(|taken| *taken).count();
+        assert_eq!(taken, 10, "the minimum");
+        (0..50).for_each(|_| budget.deposit());
+        let taken = std::iter::repeat_with(|| budget.withdraw()).take_while(|taken| *taken).count();
+        assert_eq!(taken, 10, "a fifth of fifty");
+    }
+
+    #[test]
+    fn a_guard_gives_its_place_back() {
+        let identity = EndpointIdentity { backend: "web".into(), address: EndpointAddress::Localhost(1) };
+        let endpoint = Arc::new(Endpoint::new(identity, &Readiness::Assumed));
+        let guards = [endpoint.acquire(), endpoint.acquire()];
+        assert_eq!(endpoint.in_flight(), 2);
+        drop(guards);
+        assert_eq!(endpoint.in_flight(), 0);
+    }
+}

@@ -1,0 +1,104 @@
+use std::collections::HashMap;
+use std::sync::atomic::AtomicUsize;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{self, BackendTimeouts, EndpointAddress, EndpointState, Readiness};
+use crate::proxy::backend::{EndpointIdentity, RetryBudget};
+use crate::telemetry::Label;
+
+const ALGORITHMS: [LoadBalancing; 4] = [LoadBalancing::RoundRobin, LoadBalancing::LeastRequests, LoadBalancing::Random, LoadBalancing::Hash];
+
+fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
+    let addresses: Vec<EndpointAddress> = (1..=ready.len()).map(|port| EndpointAddress::Localhost(u16::try_from(port).unwrap())).collect();
+    let endpoints = addresses.iter().zip(ready).map(|(address, ready)| {
+        let endpoint = Endpoint::new(EndpointIdentity { backend: "web".into(), address: *address }, &Readiness::Assumed);
+        endpoint.set_health(if *ready { EndpointState::Ready } else { EndpointState::NotReady }, String::new());
+        Arc::new(endpoint)
+    });
+    Backend {
+        endpoints: endpoints.collect(),
+        label: Label::NONE,
+        turn: AtomicUsize::new(0),
+        retries: RetryBudget::default(),
+        model: Arc::new(model::Backend {
+            name: "web".to_owned(),
+            endpoints: addresses,
+            load_balancing,
+            readiness: Readiness::Assumed,
+            timeouts: BackendTimeouts::default(),
+        }),
+    }
+}
+
+fn client(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+fn counts(backend: &Backend, picks: usize) -> HashMap<u64, usize> {
+    let random = Random::seeded(7);
+    let mut counts = HashMap::new();
+    for index in 0..picks {
+        let picked = pick(backend, client(u8::try_from(index % 256).unwrap()), &[], &random).unwrap();
+        *counts.entry(picked.id).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn every_algorithm_spreads_over_all_endpoints() {
+    for algorithm in ALGORITHMS {
+        let backend = backend(algorithm, &[true; 4]);
+        let counts = counts(&backend, 1024);
+        assert!(counts.len() == 4 && counts.values().all(|count| (150..=400).contains(count)), "{algorithm:?} {counts:?}");
+    }
+}
+
+#[test]
+fn the_less_busy_is_preferred() {
+    let backend = backend(LoadBalancing::LeastRequests, &[true; 2]);
+    let _busy: Vec<_> = (0..5).map(|_| backend.endpoints[0].acquire()).collect();
+    assert_eq!(counts(&backend, 100).get(&backend.endpoints[0].id), None);
+}
+
+#[test]
+fn a_client_keeps_its_endpoint_when_another_goes() {
+    let backend = backend(LoadBalancing::Hash, &[true; 5]);
+    let random = Random::seeded(1);
+    let before: Vec<u64> = (0..=255).map(|last| pick(&backend, client(last), &[], &random).unwrap().id).collect();
+    let gone = &backend.endpoints[2];
+    gone.set_health(EndpointState::NotReady, String::new());
+    for (last, before) in (0..=255).zip(before) {
+        let now = pick(&backend, client(last), &[], &random).unwrap().id;
+        assert!(now == before || before == gone.id, "client {last} moved without need");
+    }
+}
+
+#[test]
+fn avoided_and_tried_endpoints_are_the_last_resort() {
+    for algorithm in ALGORITHMS {
+        let backend = backend(algorithm, &[true, true]);
+        let [first, second] = [&backend.endpoints[0], &backend.endpoints[1]];
+        let random = Random::seeded(3);
+        first.suspect();
+        assert_eq!(pick(&backend, client(1), &[], &random).unwrap().id, second.id, "{algorithm:?}");
+        assert_eq!(pick(&backend, client(1), &[second.id], &random).unwrap().id, first.id, "{algorithm:?}");
+        assert!(pick(&backend, client(1), &[first.id, second.id], &random).is_ok(), "{algorithm:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn only_ready_endpoints_are_picked(ready in proptest::collection::vec(any::<bool>(), 0..8), seed: u64, algorithm in 0..4_usize, last: u8) {
+        let backend = backend(ALGORITHMS[algorithm], &ready);
+        let random = Random::seeded(seed);
+        match pick(&backend, client(last), &[], &random) {
+            Ok(picked) => prop_assert!(picked.is_ready()),
+            Err(kind) => {
+                prop_assert_eq!(kind, ErrorKind::NoReadyEndpoint);
+                prop_assert!(!ready.contains(&true));
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! The conductor per connection: first bytes, TLS, then HTTP until it ends, then whatever it became. It alone knows the
+//! parts of all these; what a request becomes is `exchange`'s matter.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustls::server::ClientHello;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::accept::Accepted;
+use super::http::http1::End;
+use super::http::{self, Connection, TlsFacts, cleartext};
+use super::io::linger::linger;
+use super::io::phase::{Phase, PhaseLimits};
+use super::io::plain::Stream;
+use super::io::wire::Wire;
+use super::live::{Live, LiveListener, LiveSocket};
+use super::timer::Timer;
+use super::tls::hello::{self, Opening};
+use super::tls::stream::{self, Hello, TlsStream};
+use super::tunnel;
+use super::worker::Worker;
+use crate::model::{PlainHttp, Protocol};
+use crate::telemetry::{ConnectionEvent, HandshakeFailure, HandshakeOutcome};
+
+/// Serves a connection from its first byte to its last.
+pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
+    let Accepted { stream, client, socket, admission } = accepted;
+    let _admission = admission;
+    let live = worker.live.load_full();
+    let Some(listeners) = live.socket(&socket) else { return };
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
+    let Ok(local) = stream.local_addr() else { return };
+    let arriving = Arriving { worker: worker.clone(), live, ends: (client, local) };
+    let Some((connection, stream)) = arriving.open(stream, &listeners).await else { return };
+    talk(connection, stream).await;
+}
+
+/// A connection that is not yet one of HTTP.
+struct Arriving {
+    worker: Rc<Worker>,
+    live: Arc<Live>,
+    ends: (SocketAddr, SocketAddr),
+}
+
+impl Arriving {
+    /// Finds out what the client speaks, and agrees on TLS with it.
+    async fn open(self, stream: TcpStream, listeners: &LiveSocket) -> Option<(Rc<Connection>, Stream)> {
+        if listeners.is_closed() {
+            return None;
+        }
+        let timeouts = &self.live.snapshot.timeouts;
+        let limit = if listeners.https.is_some() { timeouts.tls_handshake } else { timeouts.request_head };
+        let deadline = self.worker.upstream.timers.after(limit);
+        let first = deadline.limit(hello::read(&stream)).await;
+        let Some(Ok((opening, bytes))) = first else {
+            self.event(if first.is_none() { ConnectionEvent::IdleTimedOut } else { ConnectionEvent::Aborted });
+            return None;
+        };
+        let wire = Wire::new(stream, bytes, &self.worker.upstream.timers, timeouts.response_write);
+        match (opening, &listeners.https, &listeners.http) {
+            (Opening::Tls, Some(https), _) => self.encrypted(https, wire, &deadline).await,
+            (Opening::Cleartext, _, Some(http)) => {
+                drop(deadline);
+                Some(self.finish(http, Stream::Plain(wire), None))
+            }
+            (Opening::Cleartext, Some(https), None) => {
+                self.cleartext(https, wire, &deadline).await;
+                None
+            }
+            (Opening::Tls, None, _) => self.refuse(ConnectionEvent::TlsOnPlain),
+            (Opening::Nothing, ..) => None,
+            (Opening::Unknown | Opening::Cleartext, ..) => self.refuse(ConnectionEvent::BadRequest),
+        }
+    }
+
+    fn event(&self, event: ConnectionEvent) {
+        self.worker.metrics.connection_event(event);
+    }
+
+    fn refuse<T>(&self, event: ConnectionEvent) -> Option<T> {
+        self.event(event);
+        None
+    }
+
+    async fn encrypted(self, listener: &Arc<LiveListener>, wire: Wire, deadline: &Timer) -> Option<(Rc<Connection>, Stream)> {
+        let outcome = match deadline.limit(self.shake_hands(wire)).await {
+            Some(outcome) => outcome,
+            None => Err((HandshakeFailure::TimedOut, None)),
+        };
+        match outcome {
+            Ok(stream) => {
+                let facts = stream.facts();
+                let tls13 = facts.version == "TLSv1.3";
+                self.worker.metrics.handshake(HandshakeOutcome::Complete { tls13, resumed: facts.resumed });
+                Some(self.finish(listener, Stream::Tls(Box::new(stream)), Some(facts)))
+            }
+            Err((failure, error)) => {
+                self.worker.metrics.handshake(HandshakeOutcome::Failed(failure));
+                let error = error.map(|error| error.to_string());
+                tracing::debug!(client = %self.ends.0, listener = listener.model.name, ?failure, error, "no TLS handshake");
+                None
+            }
+        }
+    }
+
+    async fn shake_hands(&self, wire: Wire) -> Result<TlsStream, (HandshakeFailure, Option<io::Error>)> {
+        let hello = stream::read_hello(wire).await.map_err(|error| (failure(&error), Some(error)))?;
+        if let Some(failure) = self.refusal(&hello.client()) {
+            refuse_name(hello).await;
+            return Err((failure, None));
+        }
+        let config = self.worker.live.load().tls.clone();
+        let Some(config) = config else { return Err((HandshakeFailure::NoCertificate, None)) };
+        // A few KiB of state that only the handshake needs.
+        Box::pin(hello.finish(config)).await.map_err(|error| (failure(&error), Some(error)))
+    }
+
+    /// Whether there is nothing to serve for what the client asks for.
+    fn refusal(&self, hello: &ClientHello<'_>) -> Option<HandshakeFailure> {
+        let live = self.worker.live.load();
+        if live.certificate(hello.server_name(), |_| true).is_some() {
+            return None;
+        }
+        Some(if live.has_certificates() { HandshakeFailure::UnknownServerName } else { HandshakeFailure::NoCertificate })
+    }
+
+    async fn cleartext(self, listener: &LiveListener, mut wire: Wire, deadline: &Timer) {
+        self.event(ConnectionEvent::PlainHttpOnTls);
+        let Protocol::Https { cleartext: policy } = listener.model.protocol else { return };
+        let answered = deadline.limit(cleartext::answer(&mut wire, &self.live, policy, self.worker.mode)).await;
+        if matches!(answered, Some(Ok(()))) {
+            linger(Stream::Plain(wire), &self.worker.upstream.timers).await;
+        }
+    }
+
+    fn finish(self, listener: &Arc<LiveListener>, stream: Stream, tls: Option<TlsFacts>) -> (Rc<Connection>, Stream) {
+        let timeouts = &self.live.snapshot.timeouts;
+        let limits = PhaseLimits { request_head: timeouts.request_head, keep_alive: timeouts.keep_alive };
+        let phase = Rc::new(Phase::new(&self.worker.upstream.timers, limits));
+        let connection = Connection::new(self.worker, listener.clone(), self.ends, tls, phase);
+        (Rc::new(connection), stream)
+    }
+}
+
+/// `unrecognized_name` (RFC 6066 section 3) as a fatal alert of our own: rustls would send another one.
+async fn refuse_name(hello: Hello) {
+    const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+    let mut wire = hello.into_wire();
+    // A client that is gone needs no alert.
+    let _ = wire.write_all(&ALERT).await;
+    let _ = wire.shutdown().await;
+}
+
+fn failure(error: &io::Error) -> HandshakeFailure {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => HandshakeFailure::Protocol,
+        _ => HandshakeFailure::ClientLeft,
+    }
+}
+
+/// Speaks HTTP until the connection ends, or becomes something else.
+async fn talk(connection: Rc<Connection>, stream: Stream) {
+    let worker = connection.worker.clone();
+    let live = worker.live.load_full();
+    let limits = &live.snapshot.limits.clone();
+    let age = worker.upstream.timers.after(spread(live.snapshot.timeouts.connection_age, &worker));
+    drop(live);
+    if matches!(&stream, Stream::Tls(stream) if stream.is_http2()) {
+        return http::http2::serve(&connection, stream, &age, limits).await;
+    }
+    let served = http::http1::serve(&connection, stream, &age, limits).await;
+    drop(age);
+    match served.end {
+        End::Closed => linger(served.stream, &worker.upstream.timers).await,
+        End::Aborted => served.stream.wire().abort(),
+        End::Switched => carry(&connection, served.stream, served.read).await,
+    }
+}
+
+/// Less by up to a tenth, so that connections that began together do not end together.
+fn spread(age: Duration, worker: &Worker) -> Duration {
+    if age == Duration::MAX {
+        return age;
+    }
+    let tenth = usize::try_from(age.as_millis() / 10).unwrap_or(usize::MAX);
+    age.saturating_sub(Duration::from_millis(worker.random.below(tenth.max(1)) as u64))
+}
+
+/// Carries another protocol.
+async fn carry(connection: &Connection, stream: Stream, read: Bytes) {
+    let Some((switched, mut record)) = connection.take_tunnel() else { return };
+    let worker = &connection.worker;
+    let idle = worker.live.load().snapshot.timeouts.tunnel_idle;
+    connection.phase.tunnel();
+    worker.metrics.tunnel_opened();
+    let backend = switched.backend.into_parts();
+    let ended = tunnel::run((stream, read), backend, idle, &worker.upstream.timers).await;
+    worker.metrics.tunnel_closed();
+    drop(switched.guard);
+    record.notes.bytes_in = ended.bytes_in;
+    record.notes.bytes_out = ended.bytes_out;
+    if let Some(error) = ended.error {
+        tracing::debug!(client = %connection.client, %error, "a tunnel ended early");
+    }
+}
+
+impl LiveSocket {
+    /// Whether everything that comes here is closed without a word.
+    fn is_closed(&self) -> bool {
+        let closes = |listener: &Arc<LiveListener>| listener.model.protocol == Protocol::Http { plain: Some(PlainHttp::Close) };
+        self.https.is_none() && self.http.as_ref().is_some_and(closes)
+    }
+}

@@ -1,0 +1,181 @@
+//! What can go wrong with a request: what it was, whose doing, and whether it may be tried elsewhere. Which answer it
+//! becomes is decided in `http/answer.rs` alone.
+
+use std::fmt;
+use std::io;
+
+/// A request that could not be answered by its backend.
+#[derive(Debug)]
+pub struct ProxyError {
+    /// What happened.
+    pub kind: ErrorKind,
+    /// What the kernel or a codec said.
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What happened, in words that logs and metrics share. Where Google's load balancer has a word for it, it is that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The request is malformed or ambiguous; why.
+    BadRequest(&'static str),
+    /// CONNECT or TRACE.
+    MethodRefused,
+    /// A field section larger than `limits.requestHead` or with more fields than `limits.requestHeaders`.
+    RequestHeadTooLarge,
+    /// A body larger than `limits.requestBody`.
+    RequestBodyTooLarge,
+    /// No byte of the body for `timeouts.requestBody`.
+    RequestBodyTimedOut,
+    /// The client closed the connection or reset the stream.
+    ClientLeft,
+    /// An `Expect` other than `100-continue`.
+    ExpectationUnknown,
+    /// Plain HTTP where TLS is required.
+    PlainHttpRejected,
+    /// No route is for the request.
+    NoRoute,
+    /// The route's configuration is broken; its name is in the record.
+    RouteBroken,
+    /// The backend has no endpoint that may be used.
+    NoReadyEndpoint,
+    /// Every endpoint has as many requests as it may.
+    EndpointsFull,
+    /// Nothing listens at the endpoint, or it cannot be reached.
+    ConnectFailed,
+    /// No connection within `backends[].timeouts.connect`.
+    ConnectTimedOut,
+    /// The connection ended before the response head did.
+    ClosedBeforeHead,
+    /// No response head within `backends[].timeouts.response`.
+    ResponseTimedOut,
+    /// The response is malformed or ambiguous; why.
+    BadResponse(&'static str),
+    /// A response head larger than `limits.responseHead`.
+    ResponseHeadTooLarge,
+    /// The response body ended too early.
+    BodyCut,
+    /// No byte of the response body for `backends[].timeouts.idle`.
+    BodyTimedOut,
+    /// The whole exchange took longer than the route's `timeouts.request`.
+    RequestTimedOut,
+}
+
+/// Whose doing it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's.
+    Client,
+    /// Ours, or our configuration's.
+    Us,
+    /// The backend's.
+    Backend,
+}
+
+impl ProxyError {
+    /// With what the kernel or a codec said.
+    pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { kind, source: Some(source.into()) }
+    }
+}
+
+impl From<ErrorKind> for ProxyError {
+    fn from(kind: ErrorKind) -> Self {
+        Self { kind, source: None }
+    }
+}
+
+/// How bodies fail towards hyper, which only passes it on.
+impl From<ProxyError> for io::Error {
+    fn from(error: ProxyError) -> Self {
+        Self::other(error)
+    }
+}
+
+impl ErrorKind {
+    /// Whose doing it is.
+    pub fn side(self) -> Side {
+        match self {
+            Self::BadRequest(_)
+            | Self::MethodRefused
+            | Self::RequestHeadTooLarge
+            | Self::RequestBodyTooLarge
+            | Self::RequestBodyTimedOut
+            | Self::ClientLeft
+            | Self::ExpectationUnknown
+            | Self::PlainHttpRejected => Side::Client,
+            Self::NoRoute | Self::RouteBroken | Self::NoReadyEndpoint | Self::EndpointsFull | Self::RequestTimedOut => Side::Us,
+            Self::ConnectFailed
+            | Self::ConnectTimedOut
+            | Self::ClosedBeforeHead
+            | Self::ResponseTimedOut
+            | Self::BadResponse(_)
+            | Self::ResponseHeadTooLarge
+            | Self::BodyCut
+            | Self::BodyTimedOut => Side::Backend,
+        }
+    }
+
+    /// The word of logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::MethodRefused => "method_refused",
+            Self::RequestHeadTooLarge => "request_head_too_large",
+            Self::RequestBodyTooLarge => "request_body_too_large",
+            Self::RequestBodyTimedOut => "client_timed_out",
+            Self::ClientLeft => "client_disconnected_before_any_response",
+            Self::ExpectationUnknown => "expectation_unknown",
+            Self::PlainHttpRejected => "plain_http_rejected",
+            Self::NoRoute => "no_route",
+            Self::RouteBroken => "route_broken",
+            Self::NoReadyEndpoint => "failed_to_pick_backend",
+            Self::EndpointsFull => "backend_full",
+            Self::ConnectFailed | Self::ConnectTimedOut => "failed_to_connect_to_backend",
+            Self::ClosedBeforeHead => "backend_connection_closed_before_data_sent_to_client",
+            Self::ResponseTimedOut | Self::RequestTimedOut => "backend_timeout",
+            Self::BadResponse(_) | Self::ResponseHeadTooLarge => "backend_response_invalid",
+            Self::BodyCut | Self::BodyTimedOut => "backend_connection_closed_after_partial_response_sent",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::BadRequest(why) => return write!(f, "the request is not valid: {why}"),
+            Self::BadResponse(why) => return write!(f, "the backend's response is not valid: {why}"),
+            Self::MethodRefused => "this method is not forwarded",
+            Self::RequestHeadTooLarge => "the request's header fields are too large",
+            Self::RequestBodyTooLarge => "the request's body is too large",
+            Self::RequestBodyTimedOut => "the request's body did not arrive in time",
+            Self::ClientLeft => "the client left",
+            Self::ExpectationUnknown => "only Expect: 100-continue is known",
+            Self::PlainHttpRejected => "this address requires https",
+            Self::NoRoute => "no route is for this host and path",
+            Self::RouteBroken => "the route for this request cannot be served",
+            Self::NoReadyEndpoint => "no endpoint of the backend is ready",
+            Self::EndpointsFull => "every endpoint of the backend is busy",
+            Self::ConnectFailed => "the backend could not be reached",
+            Self::ConnectTimedOut => "the backend did not accept a connection in time",
+            Self::ClosedBeforeHead => "the backend closed the connection without an answer",
+            Self::ResponseTimedOut => "the backend did not answer in time",
+            Self::ResponseHeadTooLarge => "the backend's header fields are too large",
+            Self::BodyCut => "the backend's answer was cut short",
+            Self::BodyTimedOut => "the backend stopped in the middle of its answer",
+            Self::RequestTimedOut => "the request took longer than it may",
+        };
+        f.write_str(text)
+    }
+}
+
+impl fmt::Display for ProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl std::error::Error for ProxyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

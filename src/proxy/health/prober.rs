@@ -1,0 +1,193 @@
+//! When endpoints are checked: a task for each, on a thread of their own, so that a busy worker delays no check. The
+//! verdict is kept at the endpoint, where balancing reads it.
+
+use std::collections::HashMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use super::check::Checker;
+use super::verdict::{Outcome, Verdict};
+use crate::drain::{Drain, Stage};
+use crate::model::{EndpointState, Probe, Readiness};
+use crate::proxy::backend::{Backend, Endpoint};
+use crate::telemetry::{Label, Metrics};
+
+/// How the prober is told what to check.
+pub struct Prober {
+    backends: mpsc::UnboundedSender<Vec<Arc<Backend>>>,
+}
+
+/// A backend of which no endpoint has been ready for this long is worth a warning.
+const NEVER_READY: Duration = Duration::from_secs(10);
+
+impl Prober {
+    /// Starts the thread.
+    pub fn start(metrics: Arc<Metrics>, drain: Drain, ended: mpsc::Sender<()>) -> io::Result<(Self, JoinHandle<()>)> {
+        // One entry a configuration, and the reader takes them as they come.
+        let (backends, changes) = mpsc::unbounded_channel();
+        let thread = std::thread::Builder::new().name("probes".to_owned()).spawn(move || {
+            let _ended = ended;
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime.block_on(async {
+                    let probing = Probing { checker: Rc::new(Checker::new()), metrics, tasks: HashMap::new() };
+                    tokio::select! {
+                        () = probing.run(changes) => {}
+                        () = drain.reached(Stage::Stopped) => {}
+                    }
+                }),
+                Err(error) => tracing::error!(%error, "probes cannot start"),
+            }
+        })?;
+        Ok((Self { backends }, thread))
+    }
+
+    /// Replaces what is checked.
+    pub fn watch(&self, backends: Vec<Arc<Backend>>) {
+        let _ = self.backends.send(backends); // A prober that is gone ends the process.
+    }
+}
+
+struct Probing {
+    checker: Rc<Checker>,
+    metrics: Arc<Metrics>,
+    /// By endpoint.
+    tasks: HashMap<u64, Task>,
+}
+
+struct Task {
+    probe: Probe,
+    handle: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+impl Probing {
+    async fn run(mut self, mut changes: mpsc::UnboundedReceiver<Vec<Arc<Backend>>>) {
+        while let Some(backends) = changes.recv().await {
+            let mut before = std::mem::take(&mut self.tasks);
+            for backend in &backends {
+                for endpoint in &backend.endpoints {
+                    self.follow(backend, endpoint, &mut before);
+                }
+            }
+            // What is left of `before` is no longer wanted, and ends here.
+        }
+    }
+
+    fn follow(&mut self, backend: &Arc<Backend>, endpoint: &Arc<Endpoint>, before: &mut HashMap<u64, Task>) {
+        let Readiness::Probe(probe) = &backend.model.readiness else {
+            endpoint.set_health(EndpointState::Ready, "assumed ready: assumeReady is set".to_owned());
+            return;
+        };
+        let task = match before.remove(&endpoint.id) {
+            Some(task) if task.probe == *probe => task,
+            stale => {
+                if stale.is_some() {
+                    let health = endpoint.health();
+                    endpoint.set_health(health.state, format!("{} (by the probe before; the new one has not decided yet)", health.reason));
+                }
+                let watching = Watching {
+                    checker: self.checker.clone(),
+                    metrics: self.metrics.clone(),
+                    label: backend.label,
+                    backend: backend.clone(),
+                    endpoint: endpoint.clone(),
+                    probe: probe.clone(),
+                };
+                Task { probe: probe.clone(), handle: tokio::task::spawn_local(watching.run()) }
+            }
+        };
+        self.tasks.insert(endpoint.id, task);
+    }
+}
+
+/// The checks of one endpoint.
+struct Watching {
+    checker: Rc<Checker>,
+    metrics: Arc<Metrics>,
+    label: Label,
+    /// For its other endpoints: the warning is about all of them.
+    backend: Arc<Backend>,
+    endpoint: Arc<Endpoint>,
+    probe: Probe,
+}
+
+impl Watching {
+    async fn run(self) {
+        let mut verdict = Verdict::from(self.endpoint.health().state);
+        let mut warn_at = (verdict.state == EndpointState::Unknown).then(|| Instant::now() + NEVER_READY + self.probe.initial_delay);
+        loop {
+            let Some(outcome) = self.checker.check(self.endpoint.identity.address, &self.probe).await else { continue };
+            self.metrics.probe(self.label, matches!(outcome, Outcome::Passed(_)));
+            verdict.note(&outcome, &self.probe);
+            self.tell(&verdict, &outcome);
+            if verdict.state == EndpointState::Ready {
+                warn_at = None;
+            } else if warn_at.is_some_and(|at| at <= Instant::now()) {
+                warn_at = None;
+                self.warn(&outcome);
+            }
+            tokio::select! {
+                () = sleep(verdict.pause(&self.probe)) => {}
+                () = self.endpoint.suspected.notified() => {}
+            }
+        }
+    }
+
+    fn tell(&self, verdict: &Verdict, outcome: &Outcome) {
+        let (backend, endpoint) = (&self.backend.model.name, &self.endpoint.name);
+        let reason = match outcome {
+            Outcome::Passed(how) => format!("{}: {how}", self.probe),
+            Outcome::Failed { why, .. } if verdict.state == EndpointState::Ready => {
+                format!("{}: {why} ({} of {} failures)", self.probe, verdict.failures(), self.probe.failure_threshold)
+            }
+            Outcome::Failed { why, .. } => format!("{}: {why}", self.probe),
+        };
+        let log = reason.clone();
+        if self.endpoint.set_health(verdict.state, reason) {
+            match verdict.state {
+                EndpointState::Ready => {
+                    self.endpoint.trust();
+                    tracing::info!(backend, endpoint, reason = log, "endpoint is ready");
+                }
+                EndpointState::NotReady | EndpointState::Unknown => tracing::warn!(backend, endpoint, reason = log, "endpoint is not ready"),
+            }
+        }
+    }
+
+    /// One warning a backend: its first endpoint speaks for all, if none of them is ready.
+    fn warn(&self, outcome: &Outcome) {
+        let endpoints = &self.backend.endpoints;
+        let first = endpoints.first().is_some_and(|first| first.id == self.endpoint.id);
+        let Outcome::Failed { why, unreachable } = outcome else { return };
+        if !first || endpoints.iter().any(|endpoint| endpoint.is_ready()) {
+            return;
+        }
+        let help = if *unreachable {
+            format!("start it, or correct the address under backends: endpoints: [\"{}\"]", self.endpoint.name)
+        } else {
+            "name a path that answers 200 once it is ready: readinessProbe: { httpGet: { path: /healthz } }".to_owned()
+        };
+        tracing::warn!(
+            reason = "BackendNeverReady",
+            backend = self.backend.model.name,
+            endpoint = self.endpoint.name,
+            probe = %self.probe,
+            answer = why,
+            effect = "requests for it are answered 503",
+            help,
+            "backend has not been ready for 10 s"
+        );
+    }
+}

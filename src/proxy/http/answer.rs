@@ -1,0 +1,139 @@
+//! Answers of our own: the only place that knows which status an error becomes. They say what happened and never where
+//! backends are.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::header::{self, HeaderValue};
+use http::{Response, StatusCode, Version};
+
+use super::ids::Ids;
+use crate::proxy::Mode;
+use crate::proxy::body::ResponseBody;
+use crate::proxy::error::{ErrorKind, ProxyError};
+
+/// The field that says which proxy failed, and how (RFC 9209).
+const PROXY_STATUS: &str = "proxy-status";
+
+/// The status of an error.
+pub fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::BadRequest(_) => StatusCode::BAD_REQUEST,
+        ErrorKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::RequestHeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ErrorKind::RequestBodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::RequestBodyTimedOut => StatusCode::REQUEST_TIMEOUT,
+        // Nobody reads it; it only has to be something.
+        ErrorKind::ClientLeft => StatusCode::BAD_REQUEST,
+        ErrorKind::ExpectationUnknown => StatusCode::EXPECTATION_FAILED,
+        ErrorKind::PlainHttpRejected => StatusCode::UPGRADE_REQUIRED,
+        ErrorKind::NoRoute => StatusCode::NOT_FOUND,
+        ErrorKind::RouteBroken => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::ConnectFailed | ErrorKind::ClosedBeforeHead | ErrorKind::BadResponse(_) | ErrorKind::ResponseHeadTooLarge | ErrorKind::BodyCut => {
+            StatusCode::BAD_GATEWAY
+        }
+        ErrorKind::ConnectTimedOut | ErrorKind::ResponseTimedOut | ErrorKind::BodyTimedOut | ErrorKind::RequestTimedOut => {
+            StatusCode::GATEWAY_TIMEOUT
+        }
+    }
+}
+
+/// The error type of RFC 9209 section 2.3.
+fn proxy_status(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::BadRequest(_) | ErrorKind::RequestBodyTimedOut | ErrorKind::ClientLeft | ErrorKind::ExpectationUnknown => {
+            "genkan; error=http_request_error"
+        }
+        ErrorKind::MethodRefused | ErrorKind::RequestHeadTooLarge | ErrorKind::RequestBodyTooLarge | ErrorKind::PlainHttpRejected => {
+            "genkan; error=http_request_denied"
+        }
+        ErrorKind::NoRoute => "genkan; error=destination_not_found",
+        ErrorKind::RouteBroken => "genkan; error=proxy_configuration_error",
+        ErrorKind::NoReadyEndpoint => "genkan; error=destination_unavailable",
+        ErrorKind::EndpointsFull => "genkan; error=connection_limit_reached",
+        ErrorKind::ConnectFailed => "genkan; error=connection_refused",
+        ErrorKind::ConnectTimedOut => "genkan; error=connection_timeout",
+        ErrorKind::ClosedBeforeHead => "genkan; error=connection_terminated",
+        ErrorKind::ResponseTimedOut | ErrorKind::RequestTimedOut | ErrorKind::BodyTimedOut => "genkan; error=http_response_timeout",
+        ErrorKind::BadResponse(_) => "genkan; error=http_protocol_error",
+        ErrorKind::ResponseHeadTooLarge => "genkan; error=http_response_header_section_size",
+        ErrorKind::BodyCut => "genkan; error=http_response_incomplete",
+    }
+}
+
+/// The answer to a request that failed. In dev and demo it says why in full, causes included.
+pub fn to_error(error: &ProxyError, mode: Mode, ids: &Ids, version: Version) -> Response<ResponseBody> {
+    let status = status(error.kind);
+    let mut text = format!("{status}: {error}\n");
+    if mode == Mode::Laptop {
+        let mut cause = std::error::Error::source(error);
+        while let Some(source) = cause {
+            text.push_str(&format!("because: {source}\n"));
+            cause = source.source();
+        }
+    }
+    text.push_str(&format!("request id: {}\n", ids.request()));
+    let mut response = of(status, text);
+    let headers = response.headers_mut();
+    headers.insert(PROXY_STATUS, HeaderValue::from_static(proxy_status(error.kind)));
+    match error.kind {
+        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull => {
+            // A backend that becomes ready is used within a second.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        ErrorKind::PlainHttpRejected => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("TLS/1.2, HTTP/1.1"));
+        }
+        ErrorKind::MethodRefused => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"));
+        }
+        _ => {}
+    }
+    if closes(error.kind) && version < Version::HTTP_2 {
+        headers.append(header::CONNECTION, HeaderValue::from_static("close"));
+        if error.kind == ErrorKind::PlainHttpRejected {
+            headers.append(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+    }
+    response
+}
+
+/// After these the rest of the connection cannot be trusted to be what it seems, or is not wanted.
+fn closes(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::BadRequest(_)
+            | ErrorKind::MethodRefused
+            | ErrorKind::RequestHeadTooLarge
+            | ErrorKind::RequestBodyTooLarge
+            | ErrorKind::RequestBodyTimedOut
+            | ErrorKind::ExpectationUnknown
+            | ErrorKind::PlainHttpRejected
+    )
+}
+
+/// A redirect to the same place with https.
+pub fn to_redirect(location: &str, mode: Mode) -> Response<ResponseBody> {
+    // Browsers remember a permanent redirect of localhost for whatever runs there next.
+    let status = if mode == Mode::Laptop { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::PERMANENT_REDIRECT };
+    let mut response = of(status, format!("{status}: {location}\n"));
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+fn of(status: StatusCode, text: String) -> Response<ResponseBody> {
+    let length = text.len();
+    let mut response = Response::new(ResponseBody::Text(Bytes::from(text)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
+        headers.insert(header::DATE, date);
+    }
+    response
+}

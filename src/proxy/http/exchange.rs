@@ -1,0 +1,248 @@
+//! The conductor per request: check it, find its route, pick an endpoint, send it, try another where that is safe, and
+//! hand the answer over. Each step is somebody else's work; what goes wrong in any of them is answered at the end.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{self, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+
+use super::answer;
+use super::forwarded::Forwarded;
+use super::ids::Ids;
+use super::record::{Notes, Record, RecordedBody};
+use super::request::{Checked, check};
+use super::secure::{self, Decision};
+use super::{Connection, Switched};
+use crate::proxy::backend::Backend;
+use crate::proxy::balance::pick;
+use crate::proxy::body::{Length, RequestBody, ResponseBody};
+use crate::proxy::error::{ErrorKind, ProxyError, Side};
+use crate::proxy::live::{Live, LiveRoute};
+use crate::proxy::upstream::http1::head::RequestHead;
+use crate::proxy::upstream::{Answer, Bounds, Failed, Outcome, Seen, Try};
+use crate::route;
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+pub struct Close;
+
+impl std::fmt::Display for Close {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("plain HTTP is closed without an answer")
+    }
+}
+
+impl std::error::Error for Close {}
+
+/// How often a request is sent at most.
+const MAX_TRIES: usize = 3;
+
+/// What is done with a request.
+enum Plan {
+    Forward(Arc<Backend>, Bounds),
+    Redirect(String),
+    Close,
+}
+
+/// Answers a request.
+pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: RequestBody) -> Result<Response<RecordedBody>, Close> {
+    let format = connection.worker.live.load().snapshot.access_log;
+    let mut record = Box::new(Record::open(connection, request, format));
+    let Record { request, ids, notes, .. } = &mut *record;
+    let answered = match plan(connection, request, notes) {
+        Ok((checked, Plan::Forward(backend, bounds))) => {
+            Request { connection, parts: request, ids, checked, backend, bounds }.forward(notes, body).await
+        }
+        Ok((_, Plan::Redirect(location))) => {
+            let response = answer::to_redirect(&location, connection.worker.mode);
+            notes.refused(response.status(), None);
+            return Ok(recorded(response, record));
+        }
+        Ok((_, Plan::Close)) => {
+            notes.failed(ErrorKind::PlainHttpRejected);
+            return Err(Close);
+        }
+        Err(kind) => Err(kind.into()),
+    };
+    match answered {
+        Ok(Answered::Response(response)) => Ok(recorded(response, record)),
+        Ok(Answered::Switched(response, switched)) => {
+            connection.switch(switched, record);
+            Ok(response.map(RecordedBody::unrecorded))
+        }
+        Err(error) => Ok(refuse(connection, record, &error)),
+    }
+}
+
+enum Answered {
+    Response(Response<ResponseBody>),
+    Switched(Response<ResponseBody>, Switched),
+}
+
+fn recorded(response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
+    response.map(|body| RecordedBody::new(body, record))
+}
+
+/// The answer to whatever went wrong.
+fn refuse(connection: &Connection, mut record: Box<Record>, error: &ProxyError) -> Response<RecordedBody> {
+    if error.kind.side() == Side::Backend {
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        tracing::debug!(request = record.ids.request(), reason = error.kind.reason(), source, "{error}");
+    }
+    let response = answer::to_error(error, connection.worker.mode, &record.ids, record.request.version);
+    record.notes.refused(response.status(), Some(error.kind));
+    recorded(response, record)
+}
+
+/// Decides what is done, under the configuration of this moment. Nothing of it but the route outlives this call.
+fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> Result<(Checked<'r>, Plan), ErrorKind> {
+    let live = connection.worker.live.load();
+    let checked = check(request, &live.snapshot.limits)?;
+    let route = find(&live, request, &checked);
+    if connection.tls.is_none() {
+        match secure::decide(connection, &live, route, &checked) {
+            Decision::Forward => {}
+            Decision::Reject => return Err(ErrorKind::PlainHttpRejected),
+            Decision::Redirect(location) => return Ok((checked, Plan::Redirect(location))),
+            Decision::Close => return Ok((checked, Plan::Close)),
+        }
+    }
+    let route = route.ok_or(ErrorKind::NoRoute)?;
+    notes.route = Some((route.model.name.clone(), route.label));
+    let timer = (route.model.request_timeout != std::time::Duration::MAX)
+        .then(|| Rc::new(connection.worker.upstream.timers.after(route.model.request_timeout)));
+    let backend = route.choose(&connection.worker.random).ok_or(ErrorKind::RouteBroken)?;
+    let timeouts = &backend.model.timeouts;
+    let bounds = Bounds {
+        connect: timeouts.connect,
+        response: timeouts.response,
+        idle: timeouts.idle,
+        keep_alive: timeouts.keep_alive,
+        response_head: live.snapshot.limits.response_head,
+        overall: timer,
+    };
+    notes.backend = Some(backend.clone());
+    Ok((checked, Plan::Forward(backend.clone(), bounds)))
+}
+
+fn find<'l>(live: &'l Live, request: &Parts, checked: &Checked<'_>) -> Option<&'l Arc<LiveRoute>> {
+    let host = checked.authority.as_ref().map(|authority| &*authority.host);
+    let asked = route::Request { host, path: &checked.path, query: checked.query, method: &request.method, headers: &request.headers };
+    live.routes.find(&asked).or(live.default_route.as_ref())
+}
+
+/// A request on its way to a backend.
+struct Request<'a> {
+    connection: &'a Connection,
+    parts: &'a Parts,
+    ids: &'a Ids,
+    checked: Checked<'a>,
+    backend: Arc<Backend>,
+    bounds: Bounds,
+}
+
+impl Request<'_> {
+    /// Sends it until there is an answer or no try is left.
+    async fn forward(&self, notes: &mut Notes, mut body: RequestBody) -> Result<Answered, ProxyError> {
+        if body.is_too_large() {
+            return Err(ErrorKind::RequestBodyTooLarge.into());
+        }
+        let worker = &self.connection.worker;
+        let added = self.added();
+        let mut tried = Vec::new();
+        self.backend.retries.deposit();
+        loop {
+            let endpoint = pick(&self.backend, self.connection.client.ip(), &tried, &worker.random)?;
+            notes.send(&endpoint);
+            let length = body.length();
+            let attempt = Try { head: self.head(&added), endpoint: endpoint.acquire(), fresh: !tried.is_empty(), bounds: self.bounds.clone() };
+            match worker.upstream.send(attempt, body).await {
+                Outcome::Answered(answer) => return Ok(Answered::Response(relay(notes, answer))),
+                Outcome::Switched(head, backend, guard) => {
+                    notes.answered(head.status);
+                    let response = switching(head.headers, head.upgrade);
+                    return Ok(Answered::Switched(response, Switched { backend, guard }));
+                }
+                Outcome::Failed(failed) => {
+                    notes.bytes_in = failed.received;
+                    tried.push(endpoint.id);
+                    body = self.again(failed, length, tried.len())?;
+                    worker.metrics.retry(self.backend.label);
+                }
+            }
+        }
+    }
+
+    fn head<'h>(&'h self, added: &'h str) -> RequestHead<'h> {
+        RequestHead {
+            method: &self.parts.method,
+            target: self.checked.target,
+            host: self.checked.host,
+            headers: &self.parts.headers,
+            nominated: &self.checked.nominated,
+            added: added.as_bytes(),
+            upgrade: self.checked.upgrade.as_ref(),
+        }
+    }
+
+    /// The fields that we add.
+    fn added(&self) -> String {
+        let scheme = self.connection.scheme();
+        let asked = self.checked.authority.as_ref().and_then(|authority| authority.port);
+        let mut added = String::with_capacity(512);
+        Forwarded {
+            client: self.connection.client,
+            scheme,
+            host: self.checked.host,
+            port: asked.unwrap_or(if scheme == "https" { 443 } else { 80 }),
+            ids: self.ids,
+            headers: &self.parts.headers,
+        }
+        .write(&mut added);
+        added
+    }
+
+    /// The body for another try, if another is safe: no byte of the request was seen, or it may be repeated and has no
+    /// body; and the backend's retries are not used up.
+    fn again(&self, failed: Failed, length: Length, tries: usize) -> Result<RequestBody, ProxyError> {
+        let Failed { error, body, seen, .. } = failed;
+        let lost = matches!(error.kind, ErrorKind::ConnectFailed | ErrorKind::ConnectTimedOut | ErrorKind::ClosedBeforeHead);
+        let safe = seen == Seen::Nothing || (is_idempotent(&self.parts.method) && length == Length::Empty);
+        match body {
+            Some(body) if lost && safe && tries < MAX_TRIES && self.backend.retries.withdraw() => Ok(body),
+            _ => Err(error),
+        }
+    }
+}
+
+fn relay(notes: &mut Notes, answer: Answer) -> Response<ResponseBody> {
+    notes.answered(answer.head.status);
+    let body = if answer.body.is_end() {
+        notes.bytes_in = answer.body.request_bytes();
+        ResponseBody::Empty
+    } else {
+        ResponseBody::Backend(answer.body)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.head.status;
+    *response.headers_mut() = answer.head.headers;
+    response
+}
+
+/// RFC 9110 section 9.2.2.
+fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+fn switching(headers: http::HeaderMap, upgrade: Option<HeaderValue>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Empty);
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Some(protocol) = upgrade {
+        response.headers_mut().insert(header::UPGRADE, protocol);
+    }
+    response
+}

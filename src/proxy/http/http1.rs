@@ -1,0 +1,160 @@
+//! HTTP/1 towards clients: hyper's codec with our own bodies, phase and time limits around it.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+
+use super::Connection;
+use super::exchange::exchange;
+use crate::drain::Stage;
+use crate::model::Limits;
+use crate::proxy::body::{BodyRules, RequestBody};
+use crate::proxy::io::phase::State;
+use crate::proxy::io::plain::{Observed, Stream};
+use crate::proxy::timer::Timer;
+use crate::telemetry::ConnectionEvent;
+
+/// How serving a connection ended.
+pub struct Served {
+    /// What is left of it, and what was read and not used.
+    pub stream: Stream,
+    /// Bytes after the last head.
+    pub read: Bytes,
+    /// Why.
+    pub end: End,
+}
+
+/// Why serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As HTTP has it, or it was to be idle for too long.
+    Closed,
+    /// The client's doing, or a backend's: what it has of an answer is not the whole.
+    Aborted,
+    /// It carries another protocol now.
+    Switched,
+}
+
+/// Serves requests until the connection ends. `age` is the time after which it is asked to.
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Served {
+    let service = service_fn(|request: Request<Incoming>| {
+        let connection = connection.clone();
+        // Boxed, because hyper's connection is taken apart again and must not be pinned.
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = {
+                let live = connection.worker.live.load();
+                let snapshot = &live.snapshot;
+                let rules = BodyRules {
+                    limit: snapshot.limits.request_body.unwrap_or(u64::MAX),
+                    period: snapshot.timeouts.request_body,
+                    timers: &connection.worker.upstream.timers,
+                };
+                RequestBody::http1(body, &rules)
+            };
+            exchange(&connection, head, body).await
+        })
+    });
+    let io = TokioIo::new(Observed::new(stream, connection.phase.clone()));
+    let mut serving = builder(limits).serve_connection(io, service);
+    let mut leaving = false;
+    let end = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = serving.poll_without_shutdown(cx) {
+                return Poll::Ready(ended(connection, result));
+            }
+            if !leaving && is_to_leave(connection, age, cx) {
+                leaving = true;
+                // Answers from here on say `Connection: close`; an idle connection has just had its last read.
+                Pin::new(&mut serving).graceful_shutdown();
+                continue;
+            }
+            return connection.phase.poll_limit(cx).map(|state| timed_out(connection, state));
+        }
+    })
+    .await;
+    let parts = serving.into_parts();
+    let mut stream = parts.io.into_inner().into_stream();
+    let end = match end {
+        Over::Ended(end) => end,
+        Over::HeadTimedOut => {
+            let _ = stream.write_all(TIMED_OUT).await; // A client that is gone needs no answer.
+            End::Closed
+        }
+    };
+    Served { stream, read: parts.read_buf, end }
+}
+
+enum Over {
+    Ended(End),
+    HeadTimedOut,
+}
+
+const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nproxy-status: genkan; error=http_request_error\r\nconnection: close\r\n\r\n";
+
+fn builder(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_header_size(limits.request_head).half_close(false).header_read_timeout(None);
+    // hyper has room for a hundred on the stack; setting the same moves it to the heap.
+    if limits.request_headers != 100 {
+        builder.max_headers(limits.request_headers);
+    }
+    builder
+}
+
+/// The process ends, or the connection is old enough.
+fn is_to_leave(connection: &Connection, age: &Timer, cx: &mut Context<'_>) -> bool {
+    if age.poll(cx).is_ready() {
+        connection.worker.metrics.connection_event(ConnectionEvent::Aged);
+        return true;
+    }
+    connection.worker.stage() >= Stage::Closing
+}
+
+fn timed_out(connection: &Connection, state: State) -> Over {
+    let event = match state {
+        State::Head => ConnectionEvent::HeadTimedOut,
+        State::New | State::Idle | State::Exchange | State::Flushing | State::Tunnel => ConnectionEvent::IdleTimedOut,
+    };
+    connection.worker.metrics.connection_event(event);
+    if state == State::Head { Over::HeadTimedOut } else { Over::Ended(End::Closed) }
+}
+
+fn ended(connection: &Connection, result: hyper::Result<()>) -> Over {
+    let Err(error) = result else {
+        let switched = connection.has_tunnel();
+        return Over::Ended(if switched { End::Switched } else { End::Closed });
+    };
+    let event = if is_stall(&error) {
+        ConnectionEvent::WriteStalled
+    } else if error.is_parse() {
+        // hyper has answered 400, 414 or 431 itself.
+        ConnectionEvent::BadRequest
+    } else {
+        ConnectionEvent::Aborted
+    };
+    connection.worker.metrics.connection_event(event);
+    tracing::debug!(client = %connection.client, listener = connection.listener.model.name, %error, "a connection ended early");
+    Over::Ended(if error.is_parse() { End::Closed } else { End::Aborted })
+}
+
+fn is_stall(error: &hyper::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(source) = cause {
+        if source.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::TimedOut) {
+            return true;
+        }
+        cause = source.source();
+    }
+    false
+}

@@ -1,0 +1,286 @@
+//! HTTP/2 towards clients: the h2 crate with our own bodies, phase and time limits around it. One task owns the
+//! connection, accepts its streams and sends what all of them have written; each stream has a task of its own.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{self, SendResponse};
+use h2::{Reason, RecvStream, SendStream};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, Request, Response, Version};
+
+use super::Connection;
+use super::exchange::exchange;
+use super::record::RecordedBody;
+use crate::drain::Stage;
+use crate::model::Limits;
+use crate::proxy::body::{BodyRules, Frame, RequestBody};
+use crate::proxy::error::{ErrorKind, Side};
+use crate::proxy::io::phase::State;
+use crate::proxy::io::plain::{Gathered, Stream};
+use crate::proxy::timer::Timer;
+use crate::telemetry::ConnectionEvent;
+
+/// A stream's window. With the connection's below it bounds what one client can make us hold for backends that are slow
+/// to take it.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What a stream may hold of an answer that its client is slow to take.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Pieces up to this size are handed to h2 without asking for room first; it queues them.
+const SMALL: usize = 4 * 1024;
+/// Frames of this size: one fills a TLS record.
+const MAX_FRAME: u32 = 16 * 1024;
+
+type Serving = server::Connection<Gathered, Bytes>;
+
+/// Serves streams until the connection ends. `age` is the time after which it is asked to.
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) {
+    let io = Gathered::new(stream);
+    let ended = match handshake(connection, &io, limits).await {
+        Ok(mut serving) => {
+            connection.phase.idle();
+            run(connection, &mut serving, &io, age).await
+        }
+        Err(error) => Err(error),
+    };
+    let Err(broken) = ended else { return };
+    let event = broken.event();
+    connection.worker.metrics.connection_event(event);
+    tracing::debug!(client = %connection.client, listener = connection.listener.model.name, %broken, "a connection ended early");
+    if event == ConnectionEvent::WriteStalled {
+        io.abort();
+    }
+}
+
+/// Why a connection ended early.
+enum Broken {
+    Io(io::Error),
+    Http2(h2::Error),
+}
+
+impl Broken {
+    fn event(&self) -> ConnectionEvent {
+        let io = match self {
+            Self::Io(error) => Some(error),
+            Self::Http2(error) => error.get_io(),
+        };
+        match io.map(io::Error::kind) {
+            Some(io::ErrorKind::TimedOut) => ConnectionEvent::WriteStalled,
+            Some(_) => ConnectionEvent::Aborted,
+            None => ConnectionEvent::ProtocolError,
+        }
+    }
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Http2(error) => error.fmt(f),
+        }
+    }
+}
+
+async fn handshake(connection: &Connection, io: &Gathered, limits: &Limits) -> Result<Serving, Broken> {
+    let mut builder = server::Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(MAX_FRAME)
+        .max_concurrent_streams(limits.streams_per_connection)
+        .max_header_list_size(u32::try_from(limits.request_head).unwrap_or(u32::MAX))
+        .max_send_buffer_size(SEND_BUFFER);
+    let mut handshake = std::pin::pin!(builder.handshake(io.clone()));
+    poll_fn(|cx| {
+        let done = handshake.as_mut().poll(cx);
+        let sent = io.poll_send(cx);
+        match done {
+            Poll::Ready(serving) => Poll::Ready(serving.map_err(Broken::Http2)),
+            Poll::Pending => {
+                if let Poll::Ready(Err(error)) = sent {
+                    return Poll::Ready(Err(Broken::Io(error)));
+                }
+                connection.phase.poll_limit(cx).map(|_| Err(Broken::Io(io::ErrorKind::TimedOut.into())))
+            }
+        }
+    })
+    .await
+}
+
+async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, age: &Timer) -> Result<(), Broken> {
+    let mut leaving = false;
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(ended) = poll_streams(connection, serving, cx) {
+                // What is still gathered, a GOAWAY perhaps, gets its chance to leave.
+                let _ = io.poll_send(cx);
+                return Poll::Ready(ended.map_err(Broken::Http2));
+            }
+            match io.poll_send(cx) {
+                Poll::Ready(Ok(())) => connection.phase.flushed(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Io(error))),
+                Poll::Pending => {}
+            }
+            if !leaving && is_to_leave(connection, age, cx) {
+                leaving = true;
+                serving.graceful_shutdown();
+                continue;
+            }
+            match ready!(connection.phase.poll_limit(cx)) {
+                // It has been told to leave, and had the same time again to do so.
+                State::Idle | State::New if leaving => return Poll::Ready(Ok(())),
+                State::Idle | State::New => {
+                    connection.worker.metrics.connection_event(ConnectionEvent::IdleTimedOut);
+                    leaving = true;
+                    serving.graceful_shutdown();
+                    connection.phase.leaving(LEAVING);
+                }
+                State::Head | State::Exchange | State::Flushing | State::Tunnel => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// How long a client that was idle for too long has to acknowledge that it is asked to leave.
+const LEAVING: Duration = Duration::from_secs(1);
+
+/// Accepts streams until there are none to accept.
+fn poll_streams(connection: &Rc<Connection>, serving: &mut Serving, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    while let Some(accepted) = ready!(serving.poll_accept(cx)) {
+        let (request, respond) = accepted?;
+        let connection = connection.clone();
+        let worker = connection.worker.clone();
+        worker.spawn(async move { answer(&connection, request, respond).await });
+    }
+    Poll::Ready(Ok(()))
+}
+
+fn is_to_leave(connection: &Connection, age: &Timer, cx: &mut Context<'_>) -> bool {
+    if age.poll(cx).is_ready() {
+        connection.worker.metrics.connection_event(ConnectionEvent::Aged);
+        return true;
+    }
+    connection.worker.stage() >= Stage::Closing
+}
+
+/// Answers one stream.
+async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+    let (head, body) = request.into_parts();
+    if !head.headers.contains_key(header::EXPECT) || body.is_end_stream() {
+        // Nobody waits.
+    } else if respond.send_informational(continue_100()).is_err() {
+        return;
+    }
+    let (body, stall) = {
+        let live = connection.worker.live.load();
+        let snapshot = &live.snapshot;
+        let rules = BodyRules {
+            limit: snapshot.limits.request_body.unwrap_or(u64::MAX),
+            period: snapshot.timeouts.request_body,
+            timers: &connection.worker.upstream.timers,
+        };
+        let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        (RequestBody::http2(body, announced, &rules), snapshot.timeouts.response_write)
+    };
+    let mut exchange = std::pin::pin!(exchange(connection, head, body));
+    let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
+        Poll::Ready(answered) => Poll::Ready(Some(answered)),
+        // A client that resets its stream frees its backend at once.
+        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+    })
+    .await;
+    match answered {
+        Some(Ok(response)) => send(connection, response, respond, stall).await,
+        Some(Err(_)) => respond.send_reset(Reason::REFUSED_STREAM),
+        None => {}
+    }
+}
+
+fn continue_100() -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = http::StatusCode::CONTINUE;
+    response
+}
+
+async fn send(connection: &Connection, response: Response<RecordedBody>, mut respond: SendResponse<Bytes>, stall: Duration) {
+    let (mut head, mut body) = response.into_parts();
+    head.version = Version::HTTP_2;
+    strip(&mut head.headers);
+    let Ok(mut stream) = respond.send_response(Response::from_parts(head, ()), body.is_end()) else {
+        body.fail(ErrorKind::ClientLeft);
+        return;
+    };
+    if body.is_end() {
+        return;
+    }
+    let timer = connection.worker.upstream.timers.timer();
+    if let Err(kind) = send_body(&mut stream, &mut body, &timer, stall).await {
+        body.fail(kind);
+        let reason = if kind.side() == Side::Client { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
+        stream.send_reset(reason);
+    }
+}
+
+async fn send_body(stream: &mut SendStream<Bytes>, body: &mut RecordedBody, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
+    loop {
+        let frame = poll_fn(|cx| match body.poll_next(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Pending => stream.poll_reset(cx).map(|_| Some(Err(ErrorKind::ClientLeft.into()))),
+        })
+        .await;
+        match frame {
+            Some(Ok(Frame::Data(data))) => {
+                let end = body.is_end();
+                send_data(stream, data, end, timer, stall).await?;
+                if end {
+                    return Ok(());
+                }
+            }
+            Some(Ok(Frame::Trailers(trailers))) => return stream.send_trailers(trailers).map_err(|_| ErrorKind::ClientLeft),
+            Some(Err(error)) => return Err(error.kind),
+            None => return stream.send_data(Bytes::new(), true).map_err(|_| ErrorKind::ClientLeft),
+        }
+    }
+}
+
+/// Hands a piece over as the client gives room for it; it has `timeouts.responseWrite` for each step.
+async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
+    if data.len() <= SMALL && stream.capacity() == 0 {
+        stream.reserve_capacity(data.len());
+    }
+    while data.len() > SMALL {
+        stream.reserve_capacity(data.len());
+        timer.set(stall);
+        let room = poll_fn(|cx| match stream.poll_capacity(cx) {
+            Poll::Ready(Some(Ok(room))) => Poll::Ready(Ok(room)),
+            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Err(ErrorKind::ClientLeft)),
+            Poll::Pending => match stream.poll_reset(cx) {
+                Poll::Ready(_) => Poll::Ready(Err(ErrorKind::ClientLeft)),
+                Poll::Pending => timer.poll(cx).map(|()| Err(ErrorKind::ClientLeft)),
+            },
+        })
+        .await;
+        timer.clear();
+        let piece = data.split_to(room?.min(data.len()));
+        let last = end && data.is_empty();
+        stream.send_data(piece, last).map_err(|_| ErrorKind::ClientLeft)?;
+        if data.is_empty() {
+            return Ok(());
+        }
+    }
+    stream.send_data(data, end).map_err(|_| ErrorKind::ClientLeft)
+}
+
+/// Fields that HTTP/2 does not have (RFC 9113 section 8.2.2); our own answers are written for either version.
+fn strip(headers: &mut HeaderMap) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, KEEP_ALIVE] {
+        headers.remove(name);
+    }
+}

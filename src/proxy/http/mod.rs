@@ -1,0 +1,104 @@
+//! HTTP towards clients: `exchange` conducts one request, the files around it each do one part of that, and `http1` and
+//! `http2` put the two codecs behind our own bodies. How a connection came about is `connection`'s matter.
+
+mod answer;
+pub mod cleartext;
+mod exchange;
+mod forwarded;
+pub mod http1;
+pub mod http2;
+mod ids;
+mod record;
+mod request;
+mod secure;
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::backend::InFlight;
+use super::io::phase::Phase;
+use super::live::LiveListener;
+use super::upstream::http1::Connection as BackendConnection;
+use super::worker::Worker;
+pub use record::Record;
+
+/// What the exchanges of a client's connection share.
+pub struct Connection {
+    /// Where it is served.
+    pub worker: Rc<Worker>,
+    /// Where it comes from.
+    pub client: SocketAddr,
+    /// Where it arrived.
+    pub local: SocketAddr,
+    /// The listener it belongs to.
+    pub listener: Arc<LiveListener>,
+    /// What was negotiated; `None` for plain HTTP.
+    pub tls: Option<TlsFacts>,
+    /// What it is doing.
+    pub phase: Rc<Phase>,
+    /// The switch of protocols that an exchange has led to.
+    tunnel: RefCell<Option<(Switched, Box<Record>)>>,
+}
+
+/// What a handshake led to.
+#[derive(Clone, Debug)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// What the client asked for.
+    pub server_name: Option<String>,
+    /// Whether it continued an earlier session.
+    pub resumed: bool,
+}
+
+/// The backend's side of a connection that has switched protocols.
+pub struct Switched {
+    /// The connection, with what arrived after the head.
+    pub backend: BackendConnection,
+    /// The place that it takes at its endpoint.
+    pub guard: InFlight,
+}
+
+/// An exchange that is going on. Dropping it says that it is over.
+pub struct OpenExchange(Rc<Phase>);
+
+impl Connection {
+    /// A connection that is ready for its first request.
+    pub fn new(worker: Rc<Worker>, listener: Arc<LiveListener>, ends: (SocketAddr, SocketAddr), tls: Option<TlsFacts>, phase: Rc<Phase>) -> Self {
+        let (client, local) = ends;
+        Self { worker, client, local, listener, tls, phase, tunnel: RefCell::new(None) }
+    }
+
+    /// As in URLs.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// An exchange begins.
+    fn open_exchange(&self) -> OpenExchange {
+        self.phase.exchange_opened();
+        OpenExchange(self.phase.clone())
+    }
+
+    fn switch(&self, switched: Switched, record: Box<Record>) {
+        *self.tunnel.borrow_mut() = Some((switched, record));
+    }
+
+    /// Whether this connection has become a tunnel.
+    pub fn has_tunnel(&self) -> bool {
+        self.tunnel.borrow().is_some()
+    }
+
+    /// The tunnel that this connection has become, if it has.
+    pub fn take_tunnel(&self) -> Option<(Switched, Box<Record>)> {
+        self.tunnel.borrow_mut().take()
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        self.0.exchange_closed();
+    }
+}

@@ -1,0 +1,282 @@
+//! What is known of one exchange, written once to metrics and log: when its last byte has been handed over, or when it
+//! is dropped, whatever ends it. Nothing here decides anything about the exchange.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use http_body::{Body, SizeHint};
+
+use super::ids::Ids;
+use super::{Connection, OpenExchange};
+use crate::model::AccessLogFormat;
+use crate::proxy::backend::{Backend, Endpoint};
+use crate::proxy::body::{Frame, Length, ResponseBody};
+use crate::proxy::error::{ErrorKind, ProxyError, Side};
+use crate::telemetry::{self, ExchangeSample, Label};
+
+/// One exchange, from its head on.
+pub struct Record {
+    connection: Rc<Connection>,
+    /// The request as it came.
+    pub request: Parts,
+    /// Who it is.
+    pub ids: Ids,
+    /// What becomes of it.
+    pub notes: Notes,
+    started: Instant,
+    at: SystemTime,
+    format: AccessLogFormat,
+    /// Tells the connection that its exchange is over.
+    _open: OpenExchange,
+}
+
+/// What becomes of an exchange.
+#[derive(Default)]
+pub struct Notes {
+    /// Name and label of its route.
+    pub route: Option<(Arc<str>, Label)>,
+    /// Its backend.
+    pub backend: Option<Arc<Backend>>,
+    /// The endpoint that it was sent to last.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// How often it was sent.
+    pub attempts: u32,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes after the answer's head.
+    pub bytes_out: u64,
+    /// When it was sent first.
+    sent: Option<Instant>,
+    /// From there to the head of the answer.
+    backend_duration: Option<Duration>,
+    status: Option<StatusCode>,
+    from_backend: bool,
+    error: Option<ErrorKind>,
+}
+
+impl Record {
+    /// A request has come.
+    pub fn open(connection: &Rc<Connection>, request: Parts, format: AccessLogFormat) -> Self {
+        Self {
+            ids: Ids::of(&request.headers, &connection.worker.random),
+            connection: connection.clone(),
+            request,
+            notes: Notes::default(),
+            started: Instant::now(),
+            at: SystemTime::now(),
+            format,
+            _open: connection.open_exchange(),
+        }
+    }
+}
+
+impl Notes {
+    /// It goes to an endpoint.
+    pub fn send(&mut self, endpoint: &Arc<Endpoint>) {
+        self.attempts += 1;
+        self.sent.get_or_insert_with(Instant::now);
+        self.endpoint = Some(endpoint.clone());
+    }
+
+    /// A backend's answer has begun.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+        self.from_backend = true;
+        self.backend_duration = self.sent.map(|sent| sent.elapsed());
+    }
+
+    /// The answer is ours.
+    pub fn refused(&mut self, status: StatusCode, error: Option<ErrorKind>) {
+        self.status = Some(status);
+        self.error = error;
+    }
+
+    /// It went wrong after its answer had begun.
+    pub fn failed(&mut self, error: ErrorKind) {
+        self.error.get_or_insert(error);
+    }
+
+    fn reason(&self) -> Option<&'static str> {
+        match (self.error, self.status) {
+            (Some(ErrorKind::ClientLeft), Some(_)) => Some("client_disconnected_after_partial_response"),
+            (Some(error), _) => Some(error.reason()),
+            (None, None) => Some(ErrorKind::ClientLeft.reason()),
+            (None, Some(_)) => None,
+        }
+    }
+
+    /// nginx's word for a client that left before there was a status.
+    fn code(&self) -> u16 {
+        self.status.map_or(499, |status| status.as_u16())
+    }
+}
+
+impl Record {
+    fn write(&self) {
+        let duration = self.started.elapsed();
+        let notes = &self.notes;
+        self.connection.worker.metrics.exchange(&ExchangeSample {
+            listener: self.connection.listener.label,
+            route: notes.route.as_ref().map_or(Label::NONE, |(_, label)| *label),
+            backend: notes.backend.as_ref().map_or(Label::NONE, |backend| backend.label),
+            method: &self.request.method,
+            status: notes.code(),
+            from_backend: notes.from_backend,
+            reason: notes.reason(),
+            duration,
+            bytes_in: notes.bytes_in,
+            bytes_out: notes.bytes_out,
+        });
+        if self.format != AccessLogFormat::Off {
+            self.write_log(duration);
+        }
+    }
+
+    fn write_log(&self, duration: Duration) {
+        let connection = &*self.connection;
+        let (request, notes) = (&self.request, &self.notes);
+        let tls = connection.tls.as_ref();
+        let host = request.uri.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()));
+        connection.worker.access_log.write(
+            self.format,
+            &telemetry::Record {
+                started: self.at,
+                duration,
+                request_id: self.ids.request(),
+                trace_id: Some(self.ids.trace()),
+                client: connection.client.ip(),
+                client_port: connection.client.port(),
+                listener: &connection.listener.model.name,
+                scheme: if tls.is_some() { "https" } else { "http" },
+                protocol: request.version,
+                method: &request.method,
+                host,
+                path: request.uri.path(),
+                status: notes.code(),
+                bytes_in: notes.bytes_in,
+                bytes_out: notes.bytes_out,
+                user_agent: request.headers.get(http::header::USER_AGENT).map(http::HeaderValue::as_bytes),
+                route: notes.route.as_ref().map(|(name, _)| &**name),
+                backend: notes.backend.as_ref().map(|backend| backend.model.name.as_str()),
+                endpoint: notes.endpoint.as_ref().map(|endpoint| endpoint.name.as_str()),
+                attempts: notes.attempts,
+                backend_duration: notes.backend_duration,
+                reason: notes.reason(),
+                tls_version: tls.map(|tls| tls.version),
+                server_name: tls.and_then(|tls| tls.server_name.as_deref()),
+                resumed: tls.is_some_and(|tls| tls.resumed),
+            },
+        );
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.write();
+    }
+}
+
+/// A response body with the record of its exchange inside, so that the last byte that is handed over closes it.
+pub struct RecordedBody {
+    body: ResponseBody,
+    /// `None` once it has been closed.
+    record: Option<Box<Record>>,
+}
+
+impl RecordedBody {
+    /// Puts the two together.
+    pub fn new(body: ResponseBody, record: Box<Record>) -> Self {
+        let mut recorded = Self { body, record: Some(record) };
+        if recorded.body.is_end() {
+            recorded.close();
+        }
+        recorded
+    }
+
+    /// The next piece.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, ProxyError>>> {
+        let polled = self.body.poll_frame(cx);
+        let Some(record) = &mut self.record else { return polled };
+        match &polled {
+            Poll::Ready(Some(Ok(Frame::Data(data)))) => record.notes.bytes_out += data.len() as u64,
+            Poll::Ready(Some(Err(error))) => {
+                record.notes.failed(error.kind);
+                if error.kind.side() == Side::Backend {
+                    tracing::debug!(request = record.ids.request(), %error, "an answer was cut short");
+                }
+            }
+            Poll::Ready(Some(Ok(Frame::Trailers(_))) | None) | Poll::Pending => {}
+        }
+        if self.body.is_end() {
+            self.close();
+        }
+        polled
+    }
+
+    /// A body whose record is kept elsewhere.
+    pub fn unrecorded(body: ResponseBody) -> Self {
+        Self { body, record: None }
+    }
+
+    /// Whether nothing more comes.
+    pub fn is_end(&self) -> bool {
+        self.body.is_end()
+    }
+
+    /// The client did not take it in time, or left.
+    pub fn fail(&mut self, error: ErrorKind) {
+        if let Some(record) = &mut self.record {
+            record.notes.failed(error);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some(mut record) = self.record.take()
+            && let ResponseBody::Backend(body) = &self.body
+        {
+            record.notes.bytes_in = body.request_bytes();
+        }
+    }
+}
+
+impl Drop for RecordedBody {
+    fn drop(&mut self) {
+        if !self.body.is_end()
+            && let Some(record) = &mut self.record
+        {
+            record.notes.failed(ErrorKind::ClientLeft);
+        }
+        self.close();
+    }
+}
+
+impl Body for RecordedBody {
+    type Data = Bytes;
+    type Error = ProxyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, ProxyError>>> {
+        self.get_mut().poll_next(cx).map_ok(|frame| match frame {
+            Frame::Data(data) => http_body::Frame::data(data),
+            Frame::Trailers(trailers) => http_body::Frame::trailers(trailers),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.body.length() {
+            Length::Empty => SizeHint::with_exact(0),
+            Length::Exact(length) => SizeHint::with_exact(length),
+            Length::Unknown => SizeHint::default(),
+        }
+    }
+}

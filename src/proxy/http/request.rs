@@ -1,0 +1,137 @@
+//! What a request asks for, checked: one host, one way to read its target and its framing, nothing that is refused
+//! outright. Which route it takes is decided by `route`.
+
+use std::borrow::Cow;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::request::Parts;
+use http::{Method, Version};
+
+use crate::model::Limits;
+use crate::proxy::error::ErrorKind;
+use crate::proxy::headers::{Nominated, list_contains};
+use crate::route::{Authority, normalize_path};
+
+/// A request that can be routed.
+pub struct Checked<'a> {
+    /// The host as the client wrote it, with its port: what the backend is told.
+    pub host: &'a str,
+    /// The same, taken apart; `None` for HTTP/1.0 without Host.
+    pub authority: Option<Authority<'a>>,
+    /// Path and query, as the client wrote them.
+    pub target: &'a str,
+    /// The path that routes are compared with.
+    pub path: Cow<'a, str>,
+    /// The query without its question mark.
+    pub query: Option<&'a str>,
+    /// What is for the client's connection alone.
+    pub nominated: Nominated,
+    /// The protocol that the client wants to switch to.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// A request line longer than this is no use to any backend. It also bounds what is logged.
+const MAX_TARGET: usize = 32 * 1024;
+
+/// Checks a request.
+pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, ErrorKind> {
+    if matches!(request.method, Method::CONNECT | Method::TRACE) {
+        return Err(ErrorKind::MethodRefused);
+    }
+    check_size(request, limits)?;
+    check_encoding(&request.headers, request.version)?;
+    check_expectation(&request.headers)?;
+    let host = host(request)?;
+    let authority = match host {
+        "" => None,
+        host => Some(Authority::parse(host).map_err(|_| ErrorKind::BadRequest("its host is no host name"))?),
+    };
+    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    let path = path(request)?;
+    let nominated = Nominated::of(&request.headers).map_err(|_| ErrorKind::BadRequest("its Connection field names too much"))?;
+    let upgrade = upgrade(request)?;
+    Ok(Checked { host, authority, target, path, query: request.uri.query(), nominated, upgrade })
+}
+
+fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
+    if request.headers.len() > limits.request_headers {
+        return Err(ErrorKind::RequestHeadTooLarge);
+    }
+    let fields: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_TARGET || fields + target > limits.request_head {
+        return Err(ErrorKind::RequestHeadTooLarge);
+    }
+    Ok(())
+}
+
+/// hyper decodes more than we let through: `gzip, chunked`, and the same coding twice.
+fn check_encoding(headers: &HeaderMap, version: Version) -> Result<(), ErrorKind> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(ErrorKind::BadRequest("its Transfer-Encoding is not exactly chunked")),
+    }
+}
+
+fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {
+    match headers.get(header::EXPECT) {
+        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(ErrorKind::ExpectationUnknown),
+        _ => Ok(()),
+    }
+}
+
+/// Exactly one host (RFC 9112 section 3.2, RFC 9113 section 8.3.1). An absolute target beats the field; in HTTP/2 the
+/// two must agree.
+fn host(request: &Parts) -> Result<&str, ErrorKind> {
+    let mut fields = request.headers.get_all(header::HOST).iter();
+    let field = match (fields.next(), fields.next()) {
+        (field, None) => field.map(|field| field.to_str().map_err(|_| ErrorKind::BadRequest("its host is no host name"))).transpose()?,
+        (_, Some(_)) => return Err(ErrorKind::BadRequest("it has more than one Host field")),
+    };
+    let authority = request.uri.authority().map(http::uri::Authority::as_str);
+    match (authority, field) {
+        (Some(authority), Some(field)) if request.version == Version::HTTP_2 && !authority.eq_ignore_ascii_case(field) => {
+            Err(ErrorKind::BadRequest("its :authority and its Host differ"))
+        }
+        (Some(authority), _) => Ok(authority),
+        (None, Some("")) => Err(ErrorKind::BadRequest("its Host field is empty")),
+        (None, Some(field)) => Ok(field),
+        (None, None) if request.version == Version::HTTP_10 => Ok(""),
+        (None, None) => Err(ErrorKind::BadRequest("it has no host")),
+    }
+}
+
+fn path(request: &Parts) -> Result<Cow<'_, str>, ErrorKind> {
+    let path = request.uri.path();
+    if path == "*" {
+        let asterisk = request.method == Method::OPTIONS;
+        return if asterisk { Ok(Cow::Borrowed("/")) } else { Err(ErrorKind::BadRequest("its target is no path")) };
+    }
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err(ErrorKind::BadRequest("its target is no path"));
+    }
+    normalize_path(if path.is_empty() { "/" } else { path }).map_err(|_| ErrorKind::BadRequest("its path is ambiguous"))
+}
+
+/// A switch is asked for only by HTTP/1.1 with both fields (RFC 9110 section 7.8); h2c never is, because it would hide
+/// further requests from the edge.
+fn upgrade(request: &Parts) -> Result<Option<HeaderValue>, ErrorKind> {
+    let headers = &request.headers;
+    if request.version != Version::HTTP_11 || !list_contains(headers, &header::CONNECTION, "upgrade") {
+        return Ok(None);
+    }
+    let mut protocols = headers.get_all(header::UPGRADE).iter();
+    match (protocols.next(), protocols.next()) {
+        (Some(protocol), None) if !protocol.as_bytes().contains(&b',') && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c") => {
+            let has_body = headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
+            // What follows the head would be read as the body by one side and as the new protocol by the other.
+            if has_body { Err(ErrorKind::BadRequest("it asks for another protocol and has a body")) } else { Ok(Some(protocol.clone())) }
+        }
+        _ => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What plain HTTP gets where TLS is expected: the listener's policy and the route's put together, and the https URL
+//! that a redirect leads to.
+
+use std::sync::Arc;
+
+use super::Connection;
+use super::request::Checked;
+use crate::model::{Host, PlainHttp, Protocol};
+use crate::proxy::live::{Live, LiveRoute};
+use crate::route::Authority;
+
+/// What becomes of a request that came without TLS.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is forwarded.
+    Forward,
+    /// 426.
+    Reject,
+    /// It is sent to this URL.
+    Redirect(String),
+    /// The connection is closed.
+    Close,
+}
+
+/// Decides for a request on a listener for plain HTTP.
+pub fn decide(connection: &Connection, live: &Live, route: Option<&Arc<LiveRoute>>, checked: &Checked<'_>) -> Decision {
+    let listener = match connection.listener.model.protocol {
+        Protocol::Http { plain } => plain,
+        // Cleartext on such a port never gets this far.
+        Protocol::Https { .. } => Some(PlainHttp::Reject),
+    };
+    match combine(listener, route.and_then(|route| route.model.plain_http)) {
+        PlainHttp::Allow => Decision::Forward,
+        PlainHttp::Reject => Decision::Reject,
+        PlainHttp::Close => Decision::Close,
+        PlainHttp::Redirect => match https_url(connection, live, checked.authority.as_ref(), checked.target) {
+            Some(location) => Decision::Redirect(location),
+            None => Decision::Reject,
+        },
+    }
+}
+
+/// A policy of the listener is the ceiling for forwarding: a route may still redirect there, but is forwarded only where
+/// the listener allows it or says nothing.
+fn combine(listener: Option<PlainHttp>, route: Option<PlainHttp>) -> PlainHttp {
+    match (listener, route) {
+        (None, route) => route.unwrap_or(PlainHttp::Reject),
+        (Some(PlainHttp::Allow), route) => route.unwrap_or(PlainHttp::Allow),
+        (Some(PlainHttp::Reject), Some(PlainHttp::Redirect)) => PlainHttp::Redirect,
+        (Some(listener), _) => listener,
+    }
+}
+
+/// The same place with https; `None` for a host that is not ours, which is never repeated to anybody.
+pub fn https_url(connection: &Connection, live: &Live, authority: Option<&Authority<'_>>, target: &str) -> Option<String> {
+    let authority = authority.filter(|authority| is_ours(live, &authority.host))?;
+    let host = &*authority.host;
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let target = if target.starts_with('/') { target } else { "/" };
+    Some(match public_port(connection, live, authority.port) {
+        None | Some(443) => format!("https://{host}{target}"),
+        Some(port) => format!("https://{host}:{port}{target}"),
+    })
+}
+
+/// No port stays no port; our own port for plain HTTP becomes our own for HTTPS; whatever else stands before us maps to
+/// the port that is configured as public.
+fn public_port(connection: &Connection, live: &Live, asked: Option<u16>) -> Option<u16> {
+    let https = live.https_port;
+    match asked {
+        None => None,
+        Some(port) if port == connection.local.port() => https.map(|https| https.bound),
+        Some(_) => https.and_then(|https| https.public).or(connection.listener.model.public_port),
+    }
+}
+
+/// Whether a route names the host, or a certificate of ours is for it.
+pub fn is_ours(live: &Live, host: &str) -> bool {
+    live.routes.knows_host(host)
+        || Host::parse(host).is_ok_and(|host| live.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(&host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_listener_is_the_ceiling() {
+        use PlainHttp::{Allow, Close, Redirect, Reject};
+        for (listener, route, expected) in [
+            (None, None, Reject),
+            (None, Some(Allow), Allow),
+            (None, Some(Redirect), Redirect),
+            (Some(Allow), None, Allow),
+            (Some(Allow), Some(Redirect), Redirect),
+            (Some(Allow), Some(Reject), Reject),
+            (Some(Reject), Some(Allow), Reject),
+            (Some(Reject), Some(Redirect), Redirect),
+            (Some(Redirect), Some(Allow), Redirect),
+            (Some(Close), Some(Redirect), Close),
+        ] {
+            assert_eq!(combine(listener, route), expected, "{listener:?} {route:?}");
+        }
+    }
+}

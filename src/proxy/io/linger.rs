@@ -1,0 +1,50 @@
+//! Ending a connection so that its last answer arrives: a close while unread bytes are waiting becomes a reset, and a
+//! reset takes away what the client has not read yet. So our side is closed first, and what the client still sends is
+//! thrown away for a moment.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+
+use super::plain::Stream;
+use crate::proxy::timer::Timers;
+
+/// How much of what nobody reads is taken.
+const MAX_BYTES: usize = 256 * 1024;
+/// For how long.
+const MAX_TIME: Duration = Duration::from_secs(2);
+
+/// Closes our side, and waits a moment for the client's.
+pub async fn linger(mut stream: Stream, timers: &Timers) {
+    let timer = timers.after(MAX_TIME);
+    let closing = async {
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
+        discard(&stream).await
+    };
+    if let Some(Err(error)) = timer.limit(closing).await {
+        tracing::trace!(%error, "the client was gone already");
+    }
+}
+
+/// Reads the socket itself: what comes is of no interest, encrypted or not.
+async fn discard(stream: &Stream) -> io::Result<()> {
+    let socket = stream.wire().stream();
+    let mut scratch = [0; 4096];
+    let mut taken = 0;
+    poll_fn(|cx| {
+        while taken < MAX_BYTES {
+            match socket.try_read(&mut scratch) {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(length) => taken += length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(socket.poll_read_ready(cx))?,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
+}

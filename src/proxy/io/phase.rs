@@ -1,0 +1,147 @@
+//! What a connection is doing, in one state that everybody around it reads: time limits, drain, counts.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::proxy::timer::{Timer, Timers};
+
+/// The state of a connection that speaks HTTP.
+pub struct Phase {
+    state: Cell<State>,
+    exchanges: Cell<usize>,
+    timer: Timer,
+    limits: PhaseLimits,
+}
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing has come yet, not even the first byte.
+    New,
+    /// It waits for the next request.
+    Idle,
+    /// A request's head is coming.
+    Head,
+    /// A request is being answered.
+    Exchange,
+    /// The last byte of an answer has been handed over and is leaving.
+    Flushing,
+    /// It carries another protocol.
+    Tunnel,
+}
+
+/// How long the states may last that only the client can end.
+#[derive(Clone, Copy, Debug)]
+pub struct PhaseLimits {
+    /// `timeouts.requestHead`.
+    pub request_head: Duration,
+    /// `timeouts.keepAlive`.
+    pub keep_alive: Duration,
+}
+
+impl Phase {
+    /// A connection on which nothing has come. A client that connects and says nothing has the time of a request head.
+    pub fn new(timers: &Timers, limits: PhaseLimits) -> Self {
+        Self { state: Cell::new(State::New), exchanges: Cell::new(0), timer: timers.after(limits.request_head), limits }
+    }
+
+    /// Bytes have come from the client.
+    pub fn bytes_came(&self) {
+        match self.state.get() {
+            // The time for the first head began with the connection.
+            State::New => self.state.set(State::Head),
+            State::Idle | State::Flushing => {
+                self.state.set(State::Head);
+                self.timer.set(self.limits.request_head);
+            }
+            State::Head | State::Exchange | State::Tunnel => {}
+        }
+    }
+
+    /// A request's head is complete.
+    pub fn exchange_opened(&self) {
+        self.exchanges.set(self.exchanges.get() + 1);
+        self.state.set(State::Exchange);
+        self.timer.clear();
+    }
+
+    /// The last byte of an answer has been handed over.
+    pub fn exchange_closed(&self) {
+        self.exchanges.set(self.exchanges.get().saturating_sub(1));
+        if self.exchanges.get() == 0 && self.state.get() == State::Exchange {
+            self.state.set(State::Flushing);
+        }
+    }
+
+    /// Everything that was handed over has left.
+    pub fn flushed(&self) {
+        if self.state.get() == State::Flushing {
+            self.idle();
+        }
+    }
+
+    /// It waits for a request from now on.
+    pub fn idle(&self) {
+        self.state.set(State::Idle);
+        self.timer.set(self.limits.keep_alive);
+    }
+
+    /// It has been asked to leave, and has this long to do so.
+    pub fn leaving(&self, limit: Duration) {
+        self.timer.set(limit);
+    }
+
+    /// It carries another protocol from now on, which has a limit of its own.
+    pub fn tunnel(&self) {
+        self.state.set(State::Tunnel);
+        self.timer.clear();
+    }
+
+    /// Ready when the client has had its time; the state says for what.
+    pub fn poll_limit(&self, cx: &mut Context<'_>) -> Poll<State> {
+        self.timer.poll(cx).map(|()| self.state.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phase(request_head: Duration, keep_alive: Duration) -> Phase {
+        Phase::new(&Timers::default(), PhaseLimits { request_head, keep_alive })
+    }
+
+    fn limit(phase: &Phase) -> Option<State> {
+        match phase.poll_limit(&mut Context::from_waker(std::task::Waker::noop())) {
+            Poll::Ready(state) => Some(state),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn the_time_for_a_head_begins_with_its_first_byte() {
+        let phase = phase(Duration::ZERO, Duration::from_secs(60));
+        phase.exchange_opened();
+        assert_eq!(limit(&phase), None, "an exchange has limits of its own");
+        phase.exchange_closed();
+        phase.flushed();
+        assert_eq!((phase.state.get(), limit(&phase)), (State::Idle, None));
+        phase.bytes_came();
+        assert_eq!(limit(&phase), Some(State::Head));
+    }
+
+    #[test]
+    fn idle_time_begins_when_the_answer_has_left() {
+        let phase = phase(Duration::from_secs(60), Duration::ZERO);
+        phase.exchange_opened();
+        phase.exchange_opened();
+        phase.exchange_closed();
+        phase.flushed();
+        assert_eq!(phase.state.get(), State::Exchange, "another one goes on");
+        phase.exchange_closed();
+        assert_eq!((phase.state.get(), limit(&phase)), (State::Flushing, None));
+        phase.flushed();
+        assert_eq!(limit(&phase), Some(State::Idle));
+    }
+}

@@ -1,0 +1,48 @@
+//! Opening a connection to an endpoint, within a time limit.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+
+use super::http1::Connection;
+use crate::proxy::backend::Endpoint;
+use crate::proxy::error::{ErrorKind, ProxyError};
+use crate::proxy::timer::Timers;
+
+/// Opens a connection. `localhost` is whichever of its addresses answers; the one that did is tried first the next time.
+pub async fn connect(endpoint: &Endpoint, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
+    match timers.after(limit).limit(open_any(endpoint)).await {
+        Some(Ok(stream)) => Ok(Connection::new(stream)),
+        Some(Err(error)) => Err(ProxyError::new(ErrorKind::ConnectFailed, error)),
+        None => Err(ErrorKind::ConnectTimedOut.into()),
+    }
+}
+
+async fn open_any(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let candidates: Vec<SocketAddr> = endpoint.identity.address.candidates().collect();
+    let first = endpoint.candidate();
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+    for offset in 0..candidates.len() {
+        let index = (first + offset) % candidates.len();
+        result = open(candidates[index]).await;
+        if result.is_ok() {
+            if index != first {
+                endpoint.set_candidate(index);
+            }
+            break;
+        }
+    }
+    result
+}
+
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // A port of our own that the kernel happened to connect to itself (simultaneous open) is nobody's backend.
+    if stream.local_addr()? == address {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}

@@ -1,0 +1,321 @@
+//! HTTP/1.1 towards a backend: one request at a time on a connection, driven by whoever waits for the answer, with no
+//! task and no channel in between. It knows how many bytes of a request have left, which decides whether that request
+//! may be sent again. Heads and framing are in the files below; which connection is used is decided in `send`.
+
+pub mod framing;
+pub mod head;
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+
+use crate::proxy::body::{Frame, Length, RequestBody};
+use crate::proxy::error::{ErrorKind, ProxyError};
+use head::{Asked, Parsed, RequestHead, ResponseHead};
+
+/// A connection with what has arrived on it and is not read yet.
+pub struct Connection {
+    stream: TcpStream,
+    input: BytesMut,
+    /// Heads and chunk lines that have not left yet.
+    output: BytesMut,
+}
+
+/// One request on a connection.
+pub struct Call {
+    connection: Connection,
+    upload: Upload,
+    method: Method,
+    upgrade: Option<HeaderValue>,
+    head_limit: usize,
+    /// Bytes of the request that the kernel has taken.
+    sent: u64,
+    interims: usize,
+    /// How much of the input is known to have no end of a head in it.
+    scanned: usize,
+}
+
+/// What is being sent.
+struct Upload {
+    body: RequestBody,
+    chunked: bool,
+    /// What is written after the buffered lines.
+    data: Bytes,
+    /// What is written after the data.
+    tail: &'static [u8],
+    state: UploadState,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum UploadState {
+    /// The body goes on.
+    Sending,
+    /// It is over, and its last bytes are being written.
+    Ending,
+    /// All of it has left.
+    Sent,
+    /// The backend takes no more; it may have answered all the same.
+    Abandoned,
+}
+
+/// Whom a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// More of the request's body.
+    Client,
+    /// The backend: to take bytes, or to answer.
+    Backend,
+}
+
+/// Interim responses before the answer; a backend that sends more is not going to answer.
+const MAX_INTERIMS: usize = 16;
+/// Read at least this much at a time: most heads fit.
+const MIN_READ: usize = 8 * 1024;
+/// Read at most this much at a time. Larger reads save calls, but push what was read out of the processor's cache.
+const MAX_READ: usize = 64 * 1024;
+/// A buffer that has grown larger than this is not kept with an idle connection.
+const MAX_KEPT_BUFFER: usize = 16 * 1024;
+
+impl Connection {
+    /// A connection that has just been opened.
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, input: BytesMut::new(), output: BytesMut::new() }
+    }
+
+    /// Whether a request may be written to it: it is open, and the backend has said nothing unasked.
+    pub fn is_idle(&self) -> bool {
+        let mut byte = [0];
+        self.input.is_empty() && matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Gives back what an idle connection does not need.
+    pub fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.capacity() > MAX_KEPT_BUFFER {
+                *buffer = BytesMut::new();
+            }
+        }
+    }
+
+    /// The stream, and what the backend sent after its head: for a tunnel.
+    pub fn into_parts(self) -> (TcpStream, Bytes) {
+        (self.stream, self.input.freeze())
+    }
+
+    /// Reads once into the input.
+    fn poll_read(&mut self, cx: &mut Context<'_>, expected: u64) -> Poll<io::Result<usize>> {
+        let size = usize::try_from(expected).unwrap_or(MAX_READ).clamp(MIN_READ, MAX_READ);
+        self.input.reserve(size);
+        poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
+    }
+}
+
+impl Call {
+    /// Begins a request on a connection; nothing is written before the first poll.
+    pub fn new(mut connection: Connection, head: &RequestHead<'_>, body: RequestBody, head_limit: usize) -> Self {
+        connection.output.clear();
+        head.write(&mut connection.output, body.length());
+        let chunked = body.length() == Length::Unknown;
+        let state = if body.length() == Length::Empty { UploadState::Ending } else { UploadState::Sending };
+        Self {
+            connection,
+            upload: Upload { body, chunked, data: Bytes::new(), tail: b"", state },
+            method: head.method.clone(),
+            upgrade: head.upgrade.cloned(),
+            head_limit,
+            sent: 0,
+            interims: 0,
+            scanned: 0,
+        }
+    }
+
+    /// Bytes of the request that have left.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes of the request's body that have come.
+    pub fn received(&self) -> u64 {
+        self.upload.body.received()
+    }
+
+    /// The request's body, for another try.
+    pub fn into_body(self) -> RequestBody {
+        self.upload.body
+    }
+
+    /// The answer has begun: there will be no other try.
+    pub fn settle(&mut self) {
+        self.upload.body.settle();
+    }
+
+    /// The connection after the answer, if both sides have said all they will.
+    pub fn into_idle(self) -> Option<Connection> {
+        (self.upload.state == UploadState::Sent && self.connection.input.is_empty()).then_some(self.connection)
+    }
+
+    /// The connection after a switch of protocols.
+    pub fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    /// Sends the request and reads until the head of the answer. `waits_for` says whose turn it is when it is pending.
+    pub fn poll_head(&mut self, cx: &mut Context<'_>, waits_for: &mut WaitsFor) -> Poll<Result<ResponseHead, ProxyError>> {
+        *waits_for = match self.poll_upload(cx)? {
+            Poll::Ready(()) => WaitsFor::Backend,
+            Poll::Pending if self.upload.is_written(&self.connection) => WaitsFor::Client,
+            Poll::Pending => WaitsFor::Backend,
+        };
+        loop {
+            if self.may_have_head() {
+                let asked = Asked { method: &self.method, upgrade: self.upgrade.as_ref() };
+                match head::parse(&mut self.connection.input, asked, self.head_limit)? {
+                    Parsed::Final(head) => return Poll::Ready(Ok(*head)),
+                    Parsed::Interim => {
+                        self.interims += 1;
+                        self.scanned = 0;
+                        if self.interims > MAX_INTERIMS {
+                            return Poll::Ready(Err(ErrorKind::BadResponse("it has too many interim responses").into()));
+                        }
+                        continue;
+                    }
+                    Parsed::More => {}
+                }
+            }
+            match ready!(self.connection.poll_read(cx, 0)) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::ClosedBeforeHead.into())),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(ProxyError::new(ErrorKind::ClosedBeforeHead, error))),
+            }
+        }
+    }
+
+    /// Looks for the end of a head in what is new. Parsing at each read would let a backend that sends byte by byte
+    /// cost the square of its head.
+    fn may_have_head(&mut self) -> bool {
+        let input = &self.connection.input;
+        let first = self.scanned == 0 && !input.is_empty();
+        let from = self.scanned.saturating_sub(3);
+        self.scanned = input.len();
+        first || input.len() >= self.head_limit || input[from..].windows(2).any(|pair| pair == b"\n\r" || pair == b"\n\n")
+    }
+
+    /// Reads the next piece of the answer's body, while the request's goes on.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>, decoder: &mut framing::Decoder) -> Poll<Option<Result<Frame, ProxyError>>> {
+        let _ = self.poll_upload(cx)?; // Pending: the answer does not wait for it.
+        loop {
+            let malformed = |framing::Malformed(why)| ProxyError::from(ErrorKind::BadResponse(why));
+            match decoder.decode(&mut self.connection.input).map_err(malformed)? {
+                framing::Decoded::Frame(frame) => return Poll::Ready(Some(Ok(frame))),
+                framing::Decoded::End => return Poll::Ready(None),
+                framing::Decoded::More => {}
+            }
+            match ready!(self.connection.poll_read(cx, decoder.expected())) {
+                Ok(0) if matches!(decoder, framing::Decoder::UntilClose) => {
+                    *decoder = framing::Decoder::Done;
+                    return Poll::Ready(None);
+                }
+                Ok(0) => return Poll::Ready(Some(Err(ErrorKind::BodyCut.into()))),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Some(Err(ProxyError::new(ErrorKind::BodyCut, error)))),
+            }
+        }
+    }
+
+    /// Writes as much of the request as the client has sent and the backend takes. Fails only for the client's doing.
+    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
+        loop {
+            let pulled = self.upload.pull(&mut self.connection.output, cx)?;
+            match self.upload.poll_write(&mut self.connection, cx, &mut self.sent) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => {
+                    tracing::debug!(%error, "the backend takes no more of a request");
+                    self.upload.abandon();
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+            match self.upload.state {
+                UploadState::Ending => self.upload.state = UploadState::Sent,
+                UploadState::Sending => {}
+                UploadState::Sent | UploadState::Abandoned => return Poll::Ready(Ok(())),
+            }
+            if pulled.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl Upload {
+    /// Gets the next piece ready to be written, if the one before has been taken. Pending: the client has none now.
+    fn pull(&mut self, output: &mut BytesMut, cx: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
+        if self.state != UploadState::Sending || !self.data.is_empty() || !self.tail.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        match ready!(self.body.poll_frame(cx)).transpose()? {
+            Some(Frame::Data(data)) if data.is_empty() => {}
+            Some(Frame::Data(data)) => {
+                if self.chunked {
+                    output.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+                    self.tail = b"\r\n";
+                }
+                self.data = data;
+            }
+            Some(Frame::Trailers(trailers)) => self.end(output, &trailers),
+            None => self.end(output, &HeaderMap::new()),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn end(&mut self, output: &mut BytesMut, trailers: &HeaderMap) {
+        self.state = UploadState::Ending;
+        if !self.chunked {
+            return;
+        }
+        output.extend_from_slice(b"0\r\n");
+        for (name, value) in trailers.iter().filter(|(name, _)| crate::proxy::headers::passes_as_trailer(name)) {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                output.extend_from_slice(part);
+            }
+        }
+        output.extend_from_slice(b"\r\n");
+    }
+
+    fn is_written(&self, connection: &Connection) -> bool {
+        connection.output.is_empty() && self.data.is_empty() && self.tail.is_empty()
+    }
+
+    fn poll_write(&mut self, connection: &mut Connection, cx: &mut Context<'_>, sent: &mut u64) -> Poll<io::Result<()>> {
+        while !self.is_written(connection) {
+            let slices = [IoSlice::new(&connection.output), IoSlice::new(&self.data), IoSlice::new(self.tail)];
+            let mut written = ready!(Pin::new(&mut connection.stream).poll_write_vectored(cx, &slices))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            *sent += written as u64;
+            written -= take(&mut connection.output, written);
+            written -= take(&mut self.data, written);
+            self.tail = &self.tail[written..];
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn abandon(&mut self) {
+        self.state = UploadState::Abandoned;
+        self.data = Bytes::new();
+        self.tail = b"";
+    }
+}
+
+/// Takes up to `count` bytes off a buffer; says how many.
+fn take(buffer: &mut impl Buf, count: usize) -> usize {
+    let taken = count.min(buffer.remaining());
+    buffer.advance(taken);
+    taken
+}

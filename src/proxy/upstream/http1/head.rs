@@ -1,0 +1,263 @@
+//! Message heads of HTTP/1.1 towards a backend: the request's written in one pass straight into the buffer that is
+//! sent, the response's read with its framing decided (RFC 9112 section 6.3).
+
+use std::mem::MaybeUninit;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
+
+use super::framing::{Chunk, Decoder};
+use crate::proxy::body::Length;
+use crate::proxy::error::{ErrorKind, ProxyError};
+use crate::proxy::headers::{Nominated, list_contains, passes_to_backend, passes_to_client};
+
+/// What is asked of a backend.
+pub struct RequestHead<'a> {
+    /// As the client has it.
+    pub method: &'a Method,
+    /// Path and query, in origin-form and with the client's own bytes.
+    pub target: &'a str,
+    /// The host, with its port where the client gave one.
+    pub host: &'a str,
+    /// Everything the client sent.
+    pub headers: &'a HeaderMap,
+    /// What of it is for the client's connection alone.
+    pub nominated: &'a Nominated,
+    /// Lines of ours, each with its end.
+    pub added: &'a [u8],
+    /// The protocol that the connection is to be switched to.
+    pub upgrade: Option<&'a HeaderValue>,
+}
+
+/// What a backend answered, before its body.
+#[derive(Debug)]
+pub struct ResponseHead {
+    /// 200 to 999, or 101 if that was asked for.
+    pub status: StatusCode,
+    /// Without what was for the connection alone.
+    pub headers: HeaderMap,
+    /// How the body is read.
+    pub decoder: Decoder,
+    /// Whether the connection may be used again.
+    pub keep_alive: bool,
+    /// The protocol that was switched to.
+    pub upgrade: Option<HeaderValue>,
+}
+
+/// What the bytes at hand give.
+pub enum Parsed {
+    /// Nothing without more bytes.
+    More,
+    /// An interim response, which is dropped.
+    Interim,
+    /// The answer.
+    Final(Box<ResponseHead>),
+}
+
+/// Fields of a response head.
+const MAX_FIELDS: usize = 256;
+
+impl RequestHead<'_> {
+    /// Appends the head, for a body of this length.
+    pub fn write(&self, out: &mut BytesMut, length: Length) {
+        out.reserve(512 + self.target.len() + self.added.len());
+        out.put_slice(self.method.as_str().as_bytes());
+        out.put_u8(b' ');
+        out.put_slice(self.target.as_bytes());
+        out.put_slice(b" HTTP/1.1\r\nhost: ");
+        out.put_slice(self.host.as_bytes());
+        out.put_slice(b"\r\n");
+        let mut cookies = 0;
+        for (name, value) in self.headers {
+            if *name == header::COOKIE {
+                cookies += 1;
+            } else if passes_to_backend(name, self.nominated) {
+                put_field(out, name.as_str(), value.as_bytes());
+            }
+        }
+        if cookies > 0 {
+            self.write_cookies(out);
+        }
+        out.put_slice(self.added);
+        self.write_connection(out);
+        self.write_framing(out, length);
+        out.put_slice(b"\r\n");
+    }
+
+    /// HTTP/2 clients may send cookies in pieces; HTTP/1.1 has one field (RFC 9113 section 8.2.3).
+    fn write_cookies(&self, out: &mut BytesMut) {
+        out.put_slice(b"cookie: ");
+        for (index, value) in self.headers.get_all(header::COOKIE).iter().enumerate() {
+            if index > 0 {
+                out.put_slice(b"; ");
+            }
+            out.put_slice(value.as_bytes());
+        }
+        out.put_slice(b"\r\n");
+    }
+
+    fn write_connection(&self, out: &mut BytesMut) {
+        if let Some(protocol) = self.upgrade {
+            out.put_slice(b"connection: upgrade\r\n");
+            put_field(out, "upgrade", protocol.as_bytes());
+        } else if list_contains(self.headers, &header::TE, "trailers") {
+            out.put_slice(b"connection: te\r\nte: trailers\r\n");
+        }
+    }
+
+    fn write_framing(&self, out: &mut BytesMut, length: Length) {
+        match length {
+            // Methods that usually have a body say so when it is empty (RFC 9110 section 8.6).
+            Length::Empty if matches!(*self.method, Method::POST | Method::PUT | Method::PATCH) => out.put_slice(b"content-length: 0\r\n"),
+            Length::Empty => {}
+            Length::Exact(length) => put_field(out, "content-length", length.to_string().as_bytes()),
+            Length::Unknown => out.put_slice(b"transfer-encoding: chunked\r\n"),
+        }
+    }
+}
+
+/// Names and values of the http crate have no byte that could end a line.
+fn put_field(out: &mut BytesMut, name: &str, value: &[u8]) {
+    out.put_slice(name.as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
+}
+
+/// Takes a response head off `input`. `asked` is what the request was; `limit` bounds the head in bytes.
+pub fn parse(input: &mut BytesMut, asked: Asked<'_>, limit: usize) -> Result<Parsed, ProxyError> {
+    let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut fields);
+    let length = match parsed {
+        Ok(httparse::Status::Complete(length)) if length <= limit => length,
+        Ok(httparse::Status::Partial) if input.len() < limit => return Ok(Parsed::More),
+        Ok(_) | Err(httparse::Error::TooManyHeaders) => return Err(ErrorKind::ResponseHeadTooLarge.into()),
+        Err(error) => return Err(ProxyError::new(ErrorKind::BadResponse("its head is malformed"), error)),
+    };
+    let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(bad("its status is no number from 100 to 999"))?;
+    let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    let base = input.as_ptr().addr();
+    let mut places = [(0, 0, 0, 0); MAX_FIELDS];
+    let count = response.headers.len();
+    for (place, field) in places.iter_mut().zip(response.headers.iter()) {
+        *place = (field.name.as_ptr().addr() - base, field.name.len(), field.value.as_ptr().addr() - base, field.value.len());
+    }
+    let head = input.split_to(length).freeze();
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Parsed::Interim);
+    }
+    finish(&head, &places[..count], status, version, asked).map(|head| Parsed::Final(Box::new(head)))
+}
+
+/// What of the request decides how its response is read.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// A response to HEAD has no body.
+    pub method: &'a Method,
+    /// The protocol that was asked for.
+    pub upgrade: Option<&'a HeaderValue>,
+}
+
+/// Offset and length of a field's name and value in the head.
+type FieldPlace = (usize, usize, usize, usize);
+
+fn finish(head: &Bytes, places: &[FieldPlace], status: StatusCode, version: Version, asked: Asked<'_>) -> Result<ResponseHead, ProxyError> {
+    let mut all = HeaderMap::with_capacity(places.len());
+    let mut framing = Framing::default();
+    for &(name, name_length, value, value_length) in places {
+        let name = HeaderName::from_bytes(&head[name..name + name_length]).map_err(|_| bad("a field name is malformed"))?;
+        let value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
+        match name {
+            header::CONTENT_LENGTH => framing.length(&value)?,
+            header::TRANSFER_ENCODING => framing.encoding(&value)?,
+            _ => {}
+        }
+        all.try_append(name, value).map_err(|_| ErrorKind::ResponseHeadTooLarge)?;
+    }
+    let upgrade = check_switch(status, &mut all, asked)?;
+    let nominated = Nominated::of(&all).map_err(|_| bad("its Connection field names too much"))?;
+    let keep_alive = version == Version::HTTP_11 && !list_contains(&all, &header::CONNECTION, "close");
+    let decoder = framing.decoder(status, version, asked.method)?;
+    all.remove(header::CONTENT_LENGTH);
+    let stays = all.keys().filter(|name| !passes_to_client(name, &nominated)).cloned().collect::<Vec<_>>();
+    for name in stays {
+        all.remove(name);
+    }
+    // RFC 9110 section 8.6: none in a 204.
+    if let Some(length) = framing.length.filter(|_| status != StatusCode::NO_CONTENT) {
+        all.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    let keep_alive = keep_alive && !matches!(decoder, Decoder::UntilClose);
+    Ok(ResponseHead { status, headers: all, decoder, keep_alive, upgrade })
+}
+
+/// A 101 must be for what was asked (RFC 9110 section 7.8); one that nobody asked for would open a tunnel for whatever
+/// the client sends next.
+fn check_switch(status: StatusCode, headers: &mut HeaderMap, asked: Asked<'_>) -> Result<Option<HeaderValue>, ProxyError> {
+    if status != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(None);
+    }
+    let Some(wanted) = asked.upgrade else { return Err(bad("it switches protocols without being asked")) };
+    match headers.remove(header::UPGRADE) {
+        Some(protocol) if protocol.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()) => Ok(Some(protocol)),
+        _ => Err(bad("it switches to another protocol than was asked for")),
+    }
+}
+
+#[derive(Default)]
+struct Framing {
+    length: Option<u64>,
+    chunked: bool,
+}
+
+impl Framing {
+    /// The same length several times is one length; anything else is two messages to somebody.
+    fn length(&mut self, value: &HeaderValue) -> Result<(), ProxyError> {
+        for part in value.as_bytes().split(|byte| *byte == b',') {
+            let part = part.trim_ascii();
+            let digits = !part.is_empty() && part.len() <= 19 && part.iter().all(u8::is_ascii_digit);
+            let length =
+                std::str::from_utf8(part).ok().filter(|_| digits).and_then(|text| text.parse().ok()).ok_or(bad("its Content-Length is no number"))?;
+            if self.length.is_some_and(|known| known != length) {
+                return Err(bad("it has two lengths"));
+            }
+            self.length = Some(length);
+        }
+        Ok(())
+    }
+
+    fn encoding(&mut self, value: &HeaderValue) -> Result<(), ProxyError> {
+        if self.chunked || !value.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(bad("its Transfer-Encoding is not exactly chunked"));
+        }
+        self.chunked = true;
+        Ok(())
+    }
+
+    /// RFC 9112 section 6.3.
+    fn decoder(&self, status: StatusCode, version: Version, method: &Method) -> Result<Decoder, ProxyError> {
+        if self.chunked && self.length.is_some() {
+            return Err(bad("it has a length and chunks"));
+        }
+        if self.chunked && version == Version::HTTP_10 {
+            return Err(bad("it has chunks in HTTP/1.0"));
+        }
+        let bodyless =
+            method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED | StatusCode::SWITCHING_PROTOCOLS);
+        Ok(match (bodyless, self.chunked, self.length) {
+            (true, ..) | (false, false, Some(0)) => Decoder::Done,
+            (false, true, _) => Decoder::Chunked(Chunk::Size),
+            (false, false, Some(length)) => Decoder::Length(length),
+            (false, false, None) => Decoder::UntilClose,
+        })
+    }
+}
+
+fn bad(why: &'static str) -> ProxyError {
+    ErrorKind::BadResponse(why).into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Idle connections of one worker, by endpoint: last in, first out, so that few are kept warm; bounded; looked at once
+//! before they are used again. Whether a connection may come back at all is decided by its codec.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::http1::Connection;
+
+/// The idle connections of a worker.
+#[derive(Default)]
+pub struct Pools(RefCell<HashMap<u64, Vec<Idle>, foldhash::fast::RandomState>>);
+
+struct Idle {
+    connection: Connection,
+    /// Not used after this.
+    until: Instant,
+}
+
+/// Idle connections to one endpoint. More requests than this at a time are rare; their connections are opened anew.
+const MAX_IDLE: usize = 256;
+
+impl Pools {
+    /// A connection to this endpoint that can take a request, if there is one.
+    pub fn take(&self, endpoint: u64) -> Option<Connection> {
+        let mut pools = self.0.borrow_mut();
+        let idle = pools.get_mut(&endpoint)?;
+        let now = Instant::now();
+        while let Some(Idle { connection, until }) = idle.pop() {
+            if now < until && connection.is_idle() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for as long as it may stay unused.
+    pub fn put(&self, endpoint: u64, mut connection: Connection, keep_alive: Duration) {
+        let Some(until) = Instant::now().checked_add(keep_alive) else { return };
+        connection.rest();
+        let mut pools = self.0.borrow_mut();
+        let idle = pools.entry(endpoint).or_default();
+        if idle.len() < MAX_IDLE {
+            idle.push(Idle { connection, until });
+        }
+    }
+
+    /// Closes what has been unused for too long. Endpoints that are gone leave in this way, too.
+    pub fn sweep(&self, now: Instant) {
+        self.0.borrow_mut().retain(|_, idle| {
+            idle.retain(|idle| now < idle.until);
+            !idle.is_empty()
+        });
+    }
+}

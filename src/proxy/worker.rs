@@ -1,0 +1,183 @@
+//! A worker: one thread with everything that the connections on it share and no other thread touches.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::accept::{Accepted, Acceptor, Change};
+use super::live::Live;
+use super::random::Random;
+use super::timer::{SWEEP, Timers};
+use super::upstream::Upstream;
+use super::upstream::pool::Pools;
+use super::{Mode, connection};
+use crate::drain::{Drain, Stage};
+use crate::telemetry::{AccessLog, ConnectionEvent, WorkerMetrics};
+
+/// What the connections of a worker share.
+pub struct Worker {
+    /// The configuration of the moment.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Towards backends.
+    pub upstream: Upstream,
+    /// Where it counts.
+    pub metrics: Arc<WorkerMetrics>,
+    /// Where exchanges are written.
+    pub access_log: AccessLog,
+    /// For choices.
+    pub random: Random,
+    /// How answers of ours look.
+    pub mode: Mode,
+    stage: Cell<Stage>,
+    drain: Drain,
+}
+
+/// What others see of a worker.
+#[derive(Debug, Default)]
+pub struct WorkerState {
+    /// Open connections.
+    pub connections: AtomicUsize,
+    /// Milliseconds since its start at the last sign of life.
+    alive: AtomicU64,
+}
+
+/// How a worker is reached.
+pub struct WorkerHandle {
+    /// Takes new connections. Bounded by the limit on open connections.
+    pub connections: mpsc::UnboundedSender<Accepted>,
+    /// What is seen of it.
+    pub state: Arc<WorkerState>,
+}
+
+/// What a worker is started with.
+pub struct Start {
+    /// The configuration of the moment.
+    pub live: Arc<ArcSwap<Live>>,
+    /// Where it counts.
+    pub metrics: Arc<WorkerMetrics>,
+    /// Where exchanges are written.
+    pub access_log: AccessLog,
+    /// How answers of ours look.
+    pub mode: Mode,
+    /// When to stop.
+    pub drain: Drain,
+    /// What is seen of it.
+    pub state: Arc<WorkerState>,
+    /// New connections.
+    pub connections: mpsc::UnboundedReceiver<Accepted>,
+    /// On the first worker, what accepts them.
+    pub acceptor: Option<(Acceptor, mpsc::Receiver<Change>)>,
+}
+
+/// A worker that has shown no sign of life for this long is stuck.
+pub const STUCK: Duration = Duration::from_secs(10);
+
+impl Start {
+    /// Starts the thread. `ended` is dropped when it ends, whatever ends it.
+    pub fn spawn(self, index: usize, ended: mpsc::Sender<()>) -> io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let _ended = ended;
+            match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+                Ok(runtime) => runtime.block_on(self.run()),
+                Err(error) => tracing::error!(%error, "a worker cannot start"),
+            }
+        })
+    }
+
+    async fn run(mut self) {
+        let upstream = Upstream { pools: Rc::new(Pools::default()), timers: Timers::default() };
+        let worker = Rc::new(Worker {
+            live: self.live,
+            upstream,
+            metrics: self.metrics,
+            access_log: self.access_log,
+            random: Random::new(),
+            mode: self.mode,
+            stage: Cell::new(self.drain.stage()),
+            drain: self.drain,
+        });
+        if let Some((acceptor, changes)) = self.acceptor.take() {
+            tokio::task::spawn_local(acceptor.run(changes));
+        }
+        let started = Instant::now();
+        let mut ticks = interval(SWEEP);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(accepted) = self.connections.recv() => worker.take(accepted),
+                _ = ticks.tick() => {
+                    let alive = started.elapsed().as_millis();
+                    self.state.alive.store(u64::try_from(alive).unwrap_or(u64::MAX), Ordering::Relaxed);
+                    if !worker.sweep() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Worker {
+    /// How far the end of the process has come.
+    pub fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    /// Starts a part of a connection, which ends with that.
+    pub fn spawn(self: &Rc<Self>, part: impl Future<Output = ()> + 'static) {
+        let watched = PanicWatch(self.clone());
+        tokio::task::spawn_local(async move {
+            let _watched = watched;
+            part.await;
+        });
+    }
+
+    fn take(self: &Rc<Self>, accepted: Accepted) {
+        let watched = PanicWatch(self.clone());
+        let serving = connection::serve(self.clone(), accepted);
+        self.drain.spawn_local(async move {
+            let _watched = watched;
+            serving.await;
+        });
+    }
+
+    /// Looks after everything that waits. `false`: it is over.
+    fn sweep(&self) -> bool {
+        let now = Instant::now();
+        self.upstream.timers.sweep(now);
+        self.upstream.pools.sweep(now);
+        let stage = self.drain.stage();
+        if stage != self.stage.replace(stage) {
+            self.upstream.timers.wake_all();
+        }
+        stage < Stage::Stopped
+    }
+}
+
+impl WorkerState {
+    /// Whether it has shown a sign of life since `started` was so long ago.
+    pub fn is_alive(&self, started: Instant) -> bool {
+        let alive = Duration::from_millis(self.alive.load(Ordering::Relaxed));
+        started.elapsed().saturating_sub(alive) < STUCK
+    }
+}
+
+/// A panic costs its connection, and is counted.
+struct PanicWatch(Rc<Worker>);
+
+impl Drop for PanicWatch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.metrics.connection_event(ConnectionEvent::Panicked);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The access log: one line an exchange, on standard output, where nothing else is written.
+//!
+//! A worker formats its line into a buffer that it shares only with the writer thread and goes on; the writer takes
+//! whole buffers and writes them in one piece, a moment later. A reader that is slow, stuck or gone costs lines, which
+//! are counted, and never time. What a line looks like is in `json` and `text`.
+
+mod escape;
+mod json;
+mod queue;
+mod text;
+mod time;
+mod writer;
+
+use std::fmt;
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::{Method, Version};
+
+use crate::model::AccessLogFormat;
+use queue::Queue;
+
+/// Where exchanges are written to. Cheap to clone; the writer ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct AccessLog(Option<Arc<Handle>>);
+
+#[derive(Debug)]
+struct Handle(Arc<Queue>);
+
+/// What is known of an exchange when it has ended. Everything from a client is as it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// When its first byte came.
+    pub started: SystemTime,
+    /// From then until the last byte of the answer.
+    pub duration: Duration,
+    /// As sent to backend and client.
+    pub request_id: &'a str,
+    /// Of the `traceparent` that came in.
+    pub trace_id: Option<&'a str>,
+    /// Who asked.
+    pub client: IpAddr,
+    /// From which port.
+    pub client_port: u16,
+    /// Where it came in.
+    pub listener: &'a str,
+    /// `https` or `http`.
+    pub scheme: &'static str,
+    /// Of the request.
+    pub protocol: Version,
+    /// Of the request.
+    pub method: &'a Method,
+    /// Of the request.
+    pub host: Option<&'a str>,
+    /// Without the query, which often holds what nobody should read.
+    pub path: &'a str,
+    /// Of the answer.
+    pub status: u16,
+    /// Of the request's body.
+    pub bytes_in: u64,
+    /// Of the answer's body.
+    pub bytes_out: u64,
+    /// Of the request.
+    pub user_agent: Option<&'a [u8]>,
+    /// What it was routed by.
+    pub route: Option<&'a str>,
+    /// Who was to answer.
+    pub backend: Option<&'a str>,
+    /// The last one that was asked.
+    pub endpoint: Option<&'a str>,
+    /// How often it was sent to a backend.
+    pub attempts: u32,
+    /// How long the backend took for the head of its answer.
+    pub backend_duration: Option<Duration>,
+    /// Why the answer was not simply relayed.
+    pub reason: Option<&'static str>,
+    /// `1.3` or `1.2`; absent over cleartext.
+    pub tls_version: Option<&'static str>,
+    /// Of the handshake.
+    pub server_name: Option<&'a str>,
+    /// Whether the handshake was resumed.
+    pub resumed: bool,
+}
+
+impl AccessLog {
+    /// Writes to standard output, from a thread of its own.
+    pub fn start() -> Self {
+        match writer::stdout() {
+            Ok(stdout) => Self::write_to(stdout),
+            Err(error) => {
+                tracing::warn!(%error, "access log is off: standard output cannot be written to");
+                Self::off()
+            }
+        }
+    }
+
+    /// Writes nothing, at no cost.
+    pub fn off() -> Self {
+        Self(None)
+    }
+
+    fn write_to(sink: impl Write + Send + 'static) -> Self {
+        let queue = Arc::new(Queue::default());
+        let taken = queue.clone();
+        match std::thread::Builder::new().name("access-log".into()).spawn(move || writer::run(&taken, sink)) {
+            Ok(_) => Self(Some(Arc::new(Handle(queue)))),
+            Err(error) => {
+                tracing::error!(%error, "access log is off: its thread cannot be started");
+                Self::off()
+            }
+        }
+    }
+
+    /// Writes a line about an exchange, soon. Never waits for whoever reads the log.
+    pub fn write(&self, format: AccessLogFormat, record: &Record<'_>) {
+        let Some(handle) = &self.0 else { return };
+        match format {
+            AccessLogFormat::Json => handle.0.push(|line| json::write(line, record)),
+            AccessLogFormat::Text => handle.0.push(|line| text::write(line, record)),
+            AccessLogFormat::Off => {}
+        }
+    }
+
+    /// How many lines were lost so far.
+    pub fn dropped(&self) -> u64 {
+        self.0.as_ref().map_or(0, |handle| handle.0.dropped())
+    }
+
+    /// Waits until everything written so far has left the process, or `limit` has passed. Blocks: for the end.
+    pub fn flush(&self, limit: Duration) {
+        if let Some(handle) = &self.0 {
+            handle.0.flush(limit);
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Appends to a line what is not plain text.
+fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
+    let _ = line.write_fmt(text); // A Vec takes everything.
+}
+
+#[cfg(test)]
+mod tests;

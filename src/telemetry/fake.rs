@@ -1,0 +1,86 @@
+//! A control and a proxy that show what a test puts into them.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use crate::model::{
+    Certificate, CertificateName, Check, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType,
+    ProxyStatus, Report, Snapshot,
+};
+
+/// Control; by default it has published one configuration, without a finding.
+#[derive(Default)]
+pub(crate) struct Control {
+    pub(crate) snapshot: Snapshot,
+    pub(crate) report: Report,
+    pub(crate) checks: Mutex<Vec<Check>>,
+}
+
+/// Proxy; by default nothing is wrong with it.
+#[derive(Default)]
+pub(crate) struct Proxy {
+    pub(crate) endpoints: Vec<EndpointStatus>,
+    pub(crate) ready: Mutex<Vec<Check>>,
+    pub(crate) live: Mutex<Vec<Check>>,
+}
+
+impl ControlStatus for Control {
+    fn generation(&self) -> u64 {
+        1
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::new(self.snapshot.clone())
+    }
+
+    fn report(&self) -> Arc<Report> {
+        Arc::new(self.report.clone())
+    }
+
+    fn last_reload(&self) -> (bool, Option<SystemTime>) {
+        (self.report.errors().next().is_none(), Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_250)))
+    }
+
+    fn checks(&self) -> Vec<Check> {
+        self.checks.lock().unwrap().clone()
+    }
+}
+
+impl ProxyStatus for Proxy {
+    fn ready_checks(&self) -> Vec<Check> {
+        self.ready.lock().unwrap().clone()
+    }
+
+    fn live_checks(&self) -> Vec<Check> {
+        self.live.lock().unwrap().clone()
+    }
+
+    fn endpoints(&self) -> Vec<EndpointStatus> {
+        self.endpoints.clone()
+    }
+
+    fn open_connections(&self) -> usize {
+        0
+    }
+}
+
+/// An endpoint on loopback.
+pub(crate) fn endpoint(backend: &str, port: u16, state: EndpointState, in_flight: usize) -> EndpointStatus {
+    let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
+    EndpointStatus { backend: backend.into(), address, state, reason: String::new(), in_flight }
+}
+
+/// A certificate for these names.
+pub(crate) fn certificate(name: &str, hosts: &[&str], not_after: SystemTime) -> Arc<Certificate> {
+    let made = rcgen::generate_simple_self_signed(hosts.iter().map(|host| (*host).to_owned()).collect::<Vec<_>>()).unwrap();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let chain = vec![CertificateDer::from(made.cert.der().to_vec())];
+    let signer = CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider()).unwrap();
+    let names = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
+    let facts = Facts { names, issuer: "test".into(), not_before: UNIX_EPOCH, not_after, key_type: KeyType::Ecdsa, chain_length: 1 };
+    Arc::new(Certificate { name: CertificateName(name.into()), pair: KeyPair::new(Fingerprint([0; 32]), facts, Arc::new(signer)) })
+}

@@ -1,0 +1,74 @@
+//! The metrics of the process: who counts, and how all of it becomes one text. Each worker counts for itself, in a
+//! [`WorkerMetrics`] that nobody else touches between two scrapes; a scrape adds them up and asks control and proxy
+//! for the rest. Names, types and labels of the metrics are rows in [`table`].
+//!
+//! Every label value is a name from the configuration, given a small number once ([`Metrics::label`]), or one of a
+//! closed list. Nothing that a client sends becomes a label, so that clients cannot make series.
+
+mod event;
+mod gather;
+mod label;
+mod process;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+pub use event::{ConnectionEvent, ExchangeSample, HandshakeFailure, HandshakeOutcome};
+pub use label::Label;
+pub use worker::WorkerMetrics;
+
+use crate::model::{ControlStatus, ProxyStatus};
+use label::Names;
+
+/// What [`Metrics::encode`] returns, as a media type.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    workers: Vec<Arc<WorkerMetrics>>,
+    names: Mutex<Names>,
+    /// By backend and whether they passed. Probes are few and have a thread of their own.
+    probes: Mutex<HashMap<(Label, bool), u64>>,
+    started: SystemTime,
+}
+
+impl Metrics {
+    /// Counters for this many workers; one at least.
+    pub fn new(workers: usize) -> Arc<Self> {
+        let workers = (0..workers.max(1)).map(|_| Arc::default()).collect();
+        Arc::new(Self { workers, names: Mutex::default(), probes: Mutex::default(), started: SystemTime::now() })
+    }
+
+    /// The counters of one worker. An index past the last shares them with another: slower, and still counted.
+    pub fn worker(&self, index: usize) -> Arc<WorkerMetrics> {
+        self.workers[index % self.workers.len()].clone()
+    }
+
+    /// The label for a configured name; the same name always gets the same label. Called when a configuration is
+    /// published, not for requests.
+    pub fn label(&self, name: &str) -> Label {
+        lock(&self.names).intern(name)
+    }
+
+    /// Counts a readiness probe.
+    pub fn probe(&self, backend: Label, passed: bool) {
+        *lock(&self.probes).entry((backend, passed)).or_default() += 1;
+    }
+
+    /// All metrics as text, in the format named by [`CONTENT_TYPE`].
+    pub fn encode(&self, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, access_log_dropped: u64) -> String {
+        text::encode(&gather::gather(self, control, proxy, access_log_dropped))
+    }
+}
+
+/// A panic elsewhere leaves counters that are at worst one short: better than no metrics.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
