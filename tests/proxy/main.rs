@@ -5,10 +5,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bodies;
 mod drain;
 mod health;
 mod http1;
+mod http2;
 mod limits;
+mod nginx;
 mod plain;
 mod reload;
+mod startup;
 mod tls;
