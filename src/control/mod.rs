@@ -106,6 +106,11 @@ impl Control {
         self.status.clone()
     }
 
+    /// Everything that the snapshots are made of.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
     /// Reads everything again at the next occasion: SIGHUP.
     pub fn reloader(&self) -> impl Fn() + Send + Sync + 'static {
         let reload = self.reload.clone();
@@ -129,14 +134,26 @@ impl Control {
     ///
     /// Returns early, with what the kernel refused, if the first snapshot cannot be served as it is.
     pub async fn run(mut self, first: Arc<Snapshot>, publisher: Arc<dyn Publish>) -> Result<(), Vec<Diagnostic>> {
+        self.serve(&first, &*publisher).await?;
+        self.follow(publisher).await;
+        Ok(())
+    }
+
+    /// Serves the first snapshot. Fails, with what the kernel refused, if it cannot be served as it is.
+    pub async fn serve(&mut self, first: &Arc<Snapshot>, publisher: &dyn Publish) -> Result<(), Vec<Diagnostic>> {
         let refused = publisher.publish(first.clone()).await;
         if !refused.is_empty() {
             return Err(refused);
         }
-        self.status.published(&first);
+        self.status.published(first);
+        Ok(())
+    }
+
+    /// Serves every change until the sources end.
+    pub async fn follow(mut self, publisher: Arc<dyn Publish>) {
         loop {
             if !self.next_change().await {
-                return Ok(());
+                return;
             }
             let snapshot = self.compile();
             let refused = if *snapshot == *self.status.current() { Vec::new() } else { publisher.publish(snapshot.clone()).await };

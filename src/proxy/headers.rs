@@ -31,6 +31,11 @@ impl Nominated {
         Ok(Self(names))
     }
 
+    /// Each of them.
+    pub fn iter(&self) -> impl Iterator<Item = &HeaderName> {
+        self.0.iter()
+    }
+
     fn contains(&self, name: &HeaderName) -> bool {
         !self.0.is_empty() && self.0.contains(name)
     }
@@ -50,9 +55,9 @@ pub fn passes_to_backend(name: &HeaderName, nominated: &Nominated) -> bool {
     !is_hop_by_hop(name) && !is_ours_to_write(name) && !is_ambiguous(name.as_str()) && !nominated.contains(name)
 }
 
-/// Whether a response's field goes to the client as it is.
-pub fn passes_to_client(name: &HeaderName, nominated: &Nominated) -> bool {
-    !is_hop_by_hop(name) && !nominated.contains(name)
+/// Whether a response's field goes to the client as it is, unless it is nominated.
+pub fn passes_to_client(name: &HeaderName) -> bool {
+    !is_hop_by_hop(name)
 }
 
 /// Whether a trailer field may follow a body (RFC 9110 section 6.5.1): nothing that frames, routes or authenticates.

@@ -164,44 +164,43 @@ pub struct Asked<'a> {
 type FieldPlace = (usize, usize, usize, usize);
 
 fn finish(head: &Bytes, places: &[FieldPlace], status: StatusCode, version: Version, asked: Asked<'_>) -> Result<ResponseHead, ProxyError> {
-    let mut all = HeaderMap::with_capacity(places.len());
+    let mut passing = HeaderMap::with_capacity(places.len());
+    // What is for this connection: few fields, if any.
+    let mut staying = HeaderMap::new();
     let mut framing = Framing::default();
     for &(name, name_length, value, value_length) in places {
         let name = HeaderName::from_bytes(&head[name..name + name_length]).map_err(|_| bad("a field name is malformed"))?;
-        let value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
+        let mut value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
         match name {
-            header::CONTENT_LENGTH => framing.length(&value)?,
+            // RFC 9110 section 8.6: none in a 204.
+            header::CONTENT_LENGTH => match framing.length(&value)? {
+                Some(length) if status != StatusCode::NO_CONTENT => value = HeaderValue::from(length),
+                _ => continue,
+            },
             header::TRANSFER_ENCODING => framing.encoding(&value)?,
             _ => {}
         }
-        all.try_append(name, value).map_err(|_| ErrorKind::ResponseHeadTooLarge)?;
+        let map = if passes_to_client(&name) { &mut passing } else { &mut staying };
+        map.try_append(name, value).map_err(|_| ErrorKind::ResponseHeadTooLarge)?;
     }
-    let upgrade = check_switch(status, &mut all, asked)?;
-    let nominated = Nominated::of(&all).map_err(|_| bad("its Connection field names too much"))?;
-    let keep_alive = version == Version::HTTP_11 && !list_contains(&all, &header::CONNECTION, "close");
+    let upgrade = check_switch(status, &staying, asked)?;
+    for name in Nominated::of(&staying).map_err(|_| bad("its Connection field names too much"))?.iter() {
+        passing.remove(name);
+    }
     let decoder = framing.decoder(status, version, asked.method)?;
-    all.remove(header::CONTENT_LENGTH);
-    let stays = all.keys().filter(|name| !passes_to_client(name, &nominated)).cloned().collect::<Vec<_>>();
-    for name in stays {
-        all.remove(name);
-    }
-    // RFC 9110 section 8.6: none in a 204.
-    if let Some(length) = framing.length.filter(|_| status != StatusCode::NO_CONTENT) {
-        all.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    let keep_alive = keep_alive && !matches!(decoder, Decoder::UntilClose);
-    Ok(ResponseHead { status, headers: all, decoder, keep_alive, upgrade })
+    let closes = version != Version::HTTP_11 || list_contains(&staying, &header::CONNECTION, "close") || matches!(decoder, Decoder::UntilClose);
+    Ok(ResponseHead { status, headers: passing, decoder, keep_alive: !closes, upgrade })
 }
 
 /// A 101 must be for what was asked (RFC 9110 section 7.8); one that nobody asked for would open a tunnel for whatever
 /// the client sends next.
-fn check_switch(status: StatusCode, headers: &mut HeaderMap, asked: Asked<'_>) -> Result<Option<HeaderValue>, ProxyError> {
+fn check_switch(status: StatusCode, headers: &HeaderMap, asked: Asked<'_>) -> Result<Option<HeaderValue>, ProxyError> {
     if status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(None);
     }
     let Some(wanted) = asked.upgrade else { return Err(bad("it switches protocols without being asked")) };
-    match headers.remove(header::UPGRADE) {
-        Some(protocol) if protocol.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()) => Ok(Some(protocol)),
+    match headers.get(header::UPGRADE) {
+        Some(protocol) if protocol.as_bytes().eq_ignore_ascii_case(wanted.as_bytes()) => Ok(Some(protocol.clone())),
         _ => Err(bad("it switches to another protocol than was asked for")),
     }
 }
@@ -213,8 +212,10 @@ struct Framing {
 }
 
 impl Framing {
-    /// The same length several times is one length; anything else is two messages to somebody.
-    fn length(&mut self, value: &HeaderValue) -> Result<(), ProxyError> {
+    /// The same length several times is one length; anything else is two messages to somebody. Returns it when
+    /// it is said first.
+    fn length(&mut self, value: &HeaderValue) -> Result<Option<u64>, ProxyError> {
+        let first = self.length.is_none();
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let part = part.trim_ascii();
             let digits = !part.is_empty() && part.len() <= 19 && part.iter().all(u8::is_ascii_digit);
@@ -225,7 +226,7 @@ impl Framing {
             }
             self.length = Some(length);
         }
-        Ok(())
+        Ok(self.length.filter(|_| first))
     }
 
     fn encoding(&mut self, value: &HeaderValue) -> Result<(), ProxyError> {
