@@ -1,0 +1,18 @@
+//! The running program from end to end: real sockets, the real binary, one process a test.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bodies;
+mod drain;
+mod health;
+mod http1;
+mod http2;
+mod limits;
+mod nginx;
+mod plain;
+mod reload;
+mod startup;
+mod tls;

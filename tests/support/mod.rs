@@ -1,0 +1,61 @@
+//! What the tests of the running program share: certificates, a scripted backend, a client, and the program itself.
+//! Everything is on loopback, on ports that the kernel picks, in a directory of its own, so that every test can run
+//! beside every other and beside itself.
+
+#![allow(dead_code, reason = "each test target uses a part")]
+
+use std::time::{Duration, Instant};
+
+mod backend;
+mod certificates;
+mod client;
+mod load;
+mod message;
+mod pattern;
+mod proxy;
+
+pub use backend::{Exchange, Reply, Seen, TestBackend};
+pub use certificates::{KeyKind, Leaf, SecretDirectory, TestCertificates, Validity, overwrite, rename_in};
+pub use client::{Http1, Http2, Http2Answer, TestClient, finish};
+pub use load::Load;
+pub use message::{Answer, Framing, Head, Wire};
+pub use pattern::Pattern;
+pub use proxy::{Configuration, TestProxy, backend, command};
+
+/// Longer than anything takes on a busy machine; a test that waits this long has failed.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// From look to look at a condition.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Waits for a condition; fails the test with `what` if it does not come to hold.
+pub async fn wait_until(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) -> Duration {
+    let started = Instant::now();
+    while !condition().await {
+        assert!(started.elapsed() < deadline, "waited {deadline:?} in vain: {what}");
+        tokio::time::sleep(LOOK).await;
+    }
+    started.elapsed()
+}
+
+/// Gives a future the time that everything has.
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(output) => output,
+        Err(_) => panic!("waited {DEADLINE:?} in vain: {what}"),
+    }
+}
+
+/// Watches a number until it has not moved for a second; what it is then.
+pub async fn settled(what: &str, mut number: impl FnMut() -> u64) -> u64 {
+    let mut last = (number(), Instant::now());
+    wait_until(what, DEADLINE, async || {
+        let now = number();
+        if now != last.0 {
+            last = (now, Instant::now());
+        }
+        last.1.elapsed() > Duration::from_secs(1)
+    })
+    .await;
+    last.0
+}
