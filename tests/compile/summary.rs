@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use genkan::model::{
-    Action, Backend, BackendTimeouts, ClientTimeouts, Diagnostic, DrainPolicy, Limits, Listener, LoadBalancing, PlainHttp, Probe, Protocol,
+    Action, Backend, BackendTimeouts, ClientTimeouts, Diagnostic, DrainPolicy, Limits, Listener, LoadBalancing, Probe, Protocol,
     Readiness, Report, Route, Snapshot,
 };
 
@@ -95,8 +95,8 @@ fn describe_route(route: &Route) -> String {
     text.extend(conditions.methods.iter().map(|method| format!(" {method}")));
     text.extend(conditions.headers.iter().map(|(name, value)| format!(" {name}={value}")));
     text.extend(conditions.query.iter().map(|(name, value)| format!(" ?{name}={value}")));
-    if route.plain_http != PlainHttp::Reject {
-        text.push_str(&format!(" plain {:?}", route.plain_http));
+    if let Some(plain_http) = route.plain_http {
+        text.push_str(&format!(" plain {plain_http:?}"));
     }
     if route.request_timeout != Duration::MAX {
         text.push_str(&format!(" within {:?}", route.request_timeout));
