@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::drain::Drain;
 use crate::model::{Diagnostic, Publish, Reason, Report, Snapshot};
@@ -49,6 +49,8 @@ pub struct Control {
     log: ReportLog,
     /// When the certificates that are loaded need another look.
     next: Option<SystemTime>,
+    /// The kernel has refused a part of the snapshot.
+    refused: bool,
 }
 
 /// Why control could not start.
@@ -66,6 +68,11 @@ const WAITING_CHANGES: usize = 16;
 const FIRST_NAMES: Duration = Duration::from_secs(2);
 /// Changes within this time of each other are compiled together.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long a changed configuration waits for what it newly refers to: certificates are read in a moment, names may
+/// take their time.
+const FIND: Duration = Duration::from_millis(400);
+/// Between tries to get from the kernel what it has refused.
+const AGAIN: Duration = Duration::from_secs(5);
 
 impl Control {
     /// Reads the configuration and starts the sources. Fails if a document of it cannot be taken: nothing is served
@@ -98,6 +105,7 @@ impl Control {
             status: Arc::default(),
             log: ReportLog::default(),
             next: None,
+            refused: false,
         })
     }
 
@@ -120,7 +128,7 @@ impl Control {
     /// The first snapshot: once the certificates have been looked for, and names resolved or given a little time.
     pub async fn first(&mut self) -> Arc<Snapshot> {
         let deadline = Instant::now() + FIRST_NAMES;
-        while !self.resources.certificates_are_read() || !self.resources.names_are_resolved() {
+        while !self.resources.everything_is_found() {
             let wait = if self.resources.certificates_are_read() { deadline } else { Instant::now() + Duration::from_secs(60) };
             match timeout_at(wait, self.changes.recv()).await {
                 Ok(Some(change)) => self.resources.apply(change),
@@ -156,34 +164,57 @@ impl Control {
                 return;
             }
             let snapshot = self.compile();
-            let refused = if *snapshot == *self.status.current() { Vec::new() } else { publisher.publish(snapshot.clone()).await };
+            // What the kernel refused is asked for again: the port may be free by now.
+            if self.refused || *snapshot != *self.status.current() {
+                let findings = publisher.publish(snapshot.clone()).await;
+                self.refused = !findings.is_empty();
+                self.status.add_findings(findings);
+            }
             self.status.published(&snapshot);
-            self.status.add_findings(refused);
             self.log.write(&self.status.current_report());
         }
     }
 
     /// Waits for the next change, and takes what comes with it. `false`: there will be none.
     async fn next_change(&mut self) -> bool {
-        let date = self.next.map(|date| Instant::now() + date.duration_since(SystemTime::now()).unwrap_or_default().min(MAX_SLEEP));
-        let change = tokio::select! {
-            change = self.changes.recv() => change,
-            () = sleep_until(date.unwrap_or_else(|| Instant::now() + MAX_SLEEP)) => return true,
+        let change = match timeout_at(Instant::now() + self.pause(), self.changes.recv()).await {
+            Ok(Some(change)) => change,
+            Ok(None) => return false,
+            Err(_) => return true,
         };
-        let Some(change) = change else { return false };
         self.resources.apply(change);
         let gathered = Instant::now() + GATHER;
         while let Ok(Some(change)) = timeout_at(gathered, self.changes.recv()).await {
             self.resources.apply(change);
         }
-        // What is wanted now may be another; its sources bring what they find as further changes.
+        if self.tell_sources() {
+            // What the new configuration refers to is found at once, or comes as a further change. Without this wait
+            // a certificate or a name that moves would be gone for a moment.
+            let deadline = Instant::now() + FIND;
+            while !self.resources.everything_is_found()
+                && let Ok(Some(change)) = timeout_at(deadline, self.changes.recv()).await
+            {
+                self.resources.apply(change);
+                self.tell_sources();
+            }
+        }
+        true
+    }
+
+    /// How long to wait where nothing changes.
+    fn pause(&self) -> Duration {
+        let date = self.next.map_or(MAX_SLEEP, |date| date.duration_since(SystemTime::now()).unwrap_or_default());
+        date.min(if self.refused { AGAIN } else { MAX_SLEEP })
+    }
+
+    /// Tells the sources what is wanted now; says whether that is something else.
+    fn tell_sources(&self) -> bool {
         self.wanted.send_if_modified(|wanted| {
             let now = self.resources.wanted();
             let modified = *wanted != now;
             *wanted = now;
             modified
-        });
-        true
+        })
     }
 
     fn compile(&mut self) -> Arc<Snapshot> {
@@ -241,6 +272,10 @@ impl Resources {
             .collect();
     }
 
+    fn everything_is_found(&self) -> bool {
+        self.certificates_are_read() && self.names_are_resolved()
+    }
+
     fn certificates_are_read(&self) -> bool {
         self.certificates.iter().all(|object| self.found.contains_key(&object.spec.value))
     }
@@ -253,3 +288,6 @@ impl Resources {
 fn with_files<T>(objects: Vec<(String, Located<T>)>, files: &Arc<Files>) -> Vec<(String, Object<T>)> {
     objects.into_iter().map(|(name, spec)| (name, Object { spec, files: files.clone() })).collect()
 }
+
+#[cfg(test)]
+mod tests;

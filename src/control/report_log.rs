@@ -2,25 +2,32 @@
 
 use std::collections::HashSet;
 
-use crate::model::{Diagnostic, Report, Severity};
+use crate::model::{Diagnostic, Object, Reason, Report, Severity};
 
 /// Remembers what has been written.
 #[derive(Default)]
 pub(super) struct ReportLog {
-    written: HashSet<Diagnostic>,
+    written: HashSet<Identity>,
 }
+
+/// What makes two findings one and the same. The rest may differ from look to look: a line that moved down is no news,
+/// nor is a reason that grew older.
+type Identity = (Reason, Option<Object>, String);
 
 impl ReportLog {
     /// Writes what is new.
     pub(super) fn write(&mut self, report: &Report) {
-        let now: HashSet<Diagnostic> = report.diagnostics.iter().cloned().collect();
-        for gone in self.written.difference(&now) {
-            tracing::info!(reason = %gone.reason, "resolved: {}", gone.message);
+        let mut before = std::mem::take(&mut self.written);
+        for finding in &report.diagnostics {
+            let identity = (finding.reason, finding.object.clone(), finding.message.clone());
+            let known = before.remove(&identity);
+            if self.written.insert(identity) && !known {
+                write(finding);
+            }
         }
-        for finding in report.diagnostics.iter().filter(|finding| !self.written.contains(finding)) {
-            write(finding);
+        for (reason, _, message) in before {
+            tracing::info!(%reason, "resolved: {message}");
         }
-        self.written = now;
     }
 }
 

@@ -172,6 +172,11 @@ impl<T> Collection<T> {
         self.entries.contains_key(name)
     }
 
+    /// The object of this name.
+    pub fn get(&self, name: &str) -> Option<&Entry<T>> {
+        self.entries.get(name)
+    }
+
     /// Every name, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.order.iter().map(String::as_str)

@@ -17,6 +17,10 @@ struct State {
     snapshot: Arc<Snapshot>,
     report: Arc<Report>,
     checks: Vec<Check>,
+    /// Every source has been read once; what a later configuration adds takes no readiness away.
+    was_read: bool,
+    /// What the process was started with.
+    process: Option<ProcessSettings>,
     last_good: Option<SystemTime>,
     /// Every HTTPS listener has had something to serve at least once.
     had_certificate: bool,
@@ -34,7 +38,9 @@ impl Status {
                 state.last_good = Some(SystemTime::now());
             }
             state.report = Arc::new(report);
-            state.checks = checks;
+            state.was_read |= checks.iter().all(|check| check.failure.is_none());
+            let was_read = state.was_read;
+            state.checks = checks.into_iter().map(|check| Check { failure: check.failure.filter(|_| !was_read), ..check }).collect();
         });
     }
 
@@ -44,6 +50,7 @@ impl Status {
                 state.generation += 1;
             }
             state.snapshot = snapshot.clone();
+            state.process.get_or_insert_with(|| snapshot.process.clone());
             let needs_certificate = snapshot.listeners.iter().any(|listener| listener.is_https());
             state.had_certificate |= !needs_certificate || !snapshot.certificates.is_empty();
         });
@@ -69,7 +76,7 @@ impl Status {
 
     /// What the process runs with; `None` before the first snapshot.
     pub(super) fn process(&self) -> Option<ProcessSettings> {
-        self.with(|state| (state.generation > 0).then(|| state.snapshot.process.clone()))
+        self.with(|state| state.process.clone())
     }
 }
 

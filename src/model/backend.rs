@@ -93,6 +93,7 @@ impl EndpointAddress {
     }
 
     /// The same place with another port, for probes that have one of their own.
+    #[must_use]
     pub fn with_port(self, port: u16) -> Self {
         match self {
             Self::Ip(address) => Self::Ip(SocketAddr::new(address.ip(), port)),

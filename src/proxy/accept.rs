@@ -109,6 +109,8 @@ struct Listening {
 impl Listening {
     async fn run(self, mut kept: watch::Receiver<()>) {
         let drain = self.acceptor.drain.clone();
+        // The end waits for the queue to be accepted empty.
+        let _guard = drain.guard();
         tokio::select! {
             () = self.accept_all() => {}
             _ = kept.changed() => {}
@@ -158,7 +160,7 @@ impl Listening {
         let acceptor = &*self.acceptor;
         let Some(worker) = acceptor.workers.iter().min_by_key(|worker| worker.state.connections.load(Ordering::Relaxed)) else { return Ok(true) };
         let per_client = acceptor.live.load().snapshot.limits.connections_per_client;
-        let Some(admission) = acceptor.admission.admit(client.ip(), per_client, &worker.state) else {
+        let Some(admission) = acceptor.admission.admit(client.ip(), per_client, &worker.state, acceptor.drain.guard()) else {
             acceptor.metrics.connection_event(ConnectionEvent::ClientLimitReached);
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO)); // A reset leaves nothing behind here.
             return Ok(true);

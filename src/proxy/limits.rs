@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::backend::client_key;
 use super::worker::WorkerState;
+use crate::drain::Guard;
 
 /// Counts open connections.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub struct Permit {
     admission: Arc<Admission>,
     worker: Arc<WorkerState>,
     client: Option<u64>,
+    /// From the moment of its acceptance on the end waits for it.
+    _guard: Guard,
 }
 
 /// Descriptors that are not connections: sockets, files, the admin pages, probes.
@@ -43,7 +46,7 @@ impl Admission {
     }
 
     /// Lets a connection in to a worker; `None`: its client has too many.
-    pub fn admit(self: &Arc<Self>, client: IpAddr, per_client: Option<usize>, worker: &Arc<WorkerState>) -> Option<Permit> {
+    pub fn admit(self: &Arc<Self>, client: IpAddr, per_client: Option<usize>, worker: &Arc<WorkerState>, guard: Guard) -> Option<Permit> {
         let client = match per_client {
             None => None,
             Some(limit) => {
@@ -59,7 +62,7 @@ impl Admission {
         };
         self.open.fetch_add(1, Ordering::Relaxed);
         worker.connections.fetch_add(1, Ordering::Relaxed);
-        Some(Permit { admission: self.clone(), worker: worker.clone(), client })
+        Some(Permit { admission: self.clone(), worker: worker.clone(), client, _guard: guard })
     }
 }
 

@@ -40,7 +40,7 @@ use self::limits::Admission;
 use self::live::{Foundation, Live};
 use self::socket::SocketKey;
 use self::tls::KeyRing;
-use self::worker::{Start, WorkerHandle, WorkerState};
+use self::worker::{Ended, Start, WorkerHandle, WorkerState};
 use crate::drain::Drain;
 use crate::model::{Check, Diagnostic, EndpointStatus, ProxyStatus, Publish, PublishedSocket, Snapshot};
 use crate::telemetry::{AccessLog, Metrics};
@@ -99,7 +99,7 @@ impl Proxy {
     pub fn start(options: Options, drain: &Drain) -> std_io::Result<Arc<Self>> {
         let Options { workers: count, metrics, access_log, mode, port_taken } = options;
         let live = Arc::new(ArcSwap::from_pointee(Live::nothing()));
-        let (alive, ended) = mpsc::channel(1);
+        let (told, ended) = mpsc::channel(1);
         let (acceptor, changes) = mpsc::channel(1);
         let admission = Arc::<Admission>::default();
         let mut handles = Vec::new();
@@ -131,9 +131,9 @@ impl Proxy {
                 connections,
                 acceptor: accepting.take(),
             };
-            threads.push(start.spawn(index, alive.clone())?);
+            threads.push(start.spawn(index, Ended(told.clone()))?);
         }
-        let (prober, thread) = Prober::start(metrics.clone(), drain.clone(), alive)?;
+        let (prober, thread) = Prober::start(metrics.clone(), drain.clone(), Ended(told))?;
         threads.push(thread);
         let ring = KeyRing::new().map_err(std_io::Error::other)?;
         Ok(Arc::new(Self {
@@ -160,8 +160,6 @@ impl Proxy {
     /// Resolves when a thread has ended. Before [`crate::drain::Stage::Stopped`] that is the end of the process, because
     /// connections that were given to it are lost.
     pub async fn worker_ended(&self) {
-        // Every thread holds a sender and nobody sends; so this ends with the last one. One that ends alone is seen by
-        // its heartbeat.
         let _ = self.ended.lock().await.recv().await;
     }
 

@@ -78,12 +78,22 @@ pub struct Start {
     pub acceptor: Option<(Acceptor, mpsc::Receiver<Change>)>,
 }
 
+/// Tells that a thread has ended, when it is dropped.
+#[derive(Clone)]
+pub struct Ended(pub mpsc::Sender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(()); // One word is enough.
+    }
+}
+
 /// A worker that has shown no sign of life for this long is stuck.
 pub const STUCK: Duration = Duration::from_secs(10);
 
 impl Start {
-    /// Starts the thread. `ended` is dropped when it ends, whatever ends it.
-    pub fn spawn(self, index: usize, ended: mpsc::Sender<()>) -> io::Result<JoinHandle<()>> {
+    /// Starts the thread. `ended` is told when it ends, whatever ends it.
+    pub fn spawn(self, index: usize, ended: Ended) -> io::Result<JoinHandle<()>> {
         std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
             let _ended = ended;
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {

@@ -61,7 +61,7 @@ fn elements(path: &str, length: usize) -> Option<&str> {
 
 /// A configured path in the form that requests are compared in. One that has none is kept as it is and never met.
 fn normal(path: &str) -> Box<str> {
-    normalize_path(path).map_or_else(|_| path.into(), |path| path.into())
+    normalize_path(path).map_or_else(|_| path.into(), Into::into)
 }
 
 #[cfg(test)]

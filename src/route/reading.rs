@@ -8,8 +8,7 @@
 /// All at once, since that is the reading that reaches the furthest. Decoding twice (`%252F`) is not considered: it is a
 /// bug wherever it happens, and would refuse paths that carry URLs.
 pub fn lenient_reading(path: &str) -> Option<String> {
-    let same = |text: &str| path.as_bytes().windows(text.len()).all(|part| part != text.as_bytes());
-    if ["//", ";", "\\", "%2F", "%5C"].into_iter().all(same) {
+    if !has_another(path.as_bytes()) {
         return None;
     }
     let mut read = String::with_capacity(path.len());
@@ -22,6 +21,23 @@ pub fn lenient_reading(path: &str) -> Option<String> {
         }
     }
     (read != path).then_some(read)
+}
+
+/// One pass, since every request is asked.
+fn has_another(mut path: &[u8]) -> bool {
+    while let Some((first, rest)) = path.split_first() {
+        let found = match first {
+            b';' | b'\\' => true,
+            b'/' => rest.starts_with(b"/"),
+            b'%' => rest.starts_with(b"2F") || rest.starts_with(b"5C"),
+            _ => false,
+        };
+        if found {
+            return true;
+        }
+        path = rest;
+    }
+    false
 }
 
 #[cfg(test)]

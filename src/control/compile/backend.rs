@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::settings::or;
-use crate::control::config::{self, EndpointText, HttpGet, PortReference, ReadinessProbe, TcpSocket, UriScheme};
+use crate::control::config::{self, EndpointText, HostName, HttpGet, PortReference, ReadinessProbe, TcpSocket, UriScheme};
 use crate::control::resources::{Object, Resources};
 use crate::model::{
     Backend, BackendTimeouts, Diagnostic, EndpointAddress, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme, Readiness, Reason,
@@ -85,7 +85,7 @@ fn check_name(
         );
     }
     // A Service with a cluster address answers with that alone: every Pod behind it looks like one endpoint.
-    let in_cluster = host.as_str().ends_with(".svc") || host.as_str().contains(".svc.");
+    let in_cluster = host.as_str().split('.').skip(1).any(|label| label == "svc");
     (in_cluster && resolution.addresses.len() == 1).then(|| {
         Diagnostic::warning(Reason::VirtualAddress, format!("backend \"{name}\": {host} is a single address"))
             .about(ObjectKind::Backend, name)
@@ -105,7 +105,7 @@ fn readiness(name: &str, object: &Object<config::Backend>, findings: &mut Vec<Di
         Diagnostic::warning(Reason::ReadinessAssumed, format!("backend \"{name}\" is never checked"))
             .about(ObjectKind::Backend, name)
             .at(object.place())
-            .why("assumeReady: true")
+            .why(if spec.readiness_probe.is_some() { "assumeReady: true; its readinessProbe is not used" } else { "assumeReady: true" })
             .effect("endpoints get requests whether they can answer or not")
             .help("readinessProbe: { httpGet: { path: /healthz } }"),
     );
@@ -118,7 +118,7 @@ fn build_probe(spec: &ReadinessProbe) -> Probe {
     let count = |given: Option<config::Seconds>, default: u32| given.map_or(default, |count| count.0.into());
     let action = match (&spec.http_get, &spec.tcp_socket) {
         (Some(get), _) => http_get(get),
-        (None, Some(TcpSocket { port, host })) => ProbeAction::TcpSocket { host: host.clone(), port: number(*port) },
+        (None, Some(TcpSocket { port, host })) => ProbeAction::TcpSocket { host: host_text(host.as_ref()), port: number(*port) },
         (None, None) => default.action,
     };
     Probe {
@@ -132,10 +132,9 @@ fn build_probe(spec: &ReadinessProbe) -> Probe {
 }
 
 fn http_get(get: &HttpGet) -> ProbeAction {
-    let path = get.path.as_deref().unwrap_or("/");
     ProbeAction::HttpGet {
-        host: get.host.clone(),
-        path: if path.starts_with('/') { path.to_owned() } else { format!("/{path}") },
+        host: host_text(get.host.as_ref()),
+        path: get.path.as_ref().map_or_else(|| "/".to_owned(), |path| path.0.clone()),
         port: number(get.port),
         scheme: match get.scheme {
             UriScheme::Http => ProbeScheme::Http,
@@ -143,6 +142,10 @@ fn http_get(get: &HttpGet) -> ProbeAction {
         },
         headers: get.http_headers.iter().map(|header| (header.name.clone(), header.value.clone())).collect(),
     }
+}
+
+fn host_text(host: Option<&HostName>) -> Option<String> {
+    host.map(|host| host.0.to_string())
 }
 
 fn number(port: Option<PortReference>) -> Option<u16> {

@@ -79,10 +79,8 @@ impl Step<'_> {
                 self.refuse(name, finding, problem.help.map(str::to_owned), place);
             }
             Ok(pair) if self.expired(&pair) && before.is_some_and(|before| *before != pair && !self.expired(before)) => {
-                let finding = Diagnostic::error(
-                    Reason::CertificateExpired,
-                    format!("{} has expired, {}", found.certificate.path.display(), ago(pair.facts().not_after, self.now)),
-                );
+                let finding = Diagnostic::error(Reason::CertificateExpired, format!("{} has expired", found.certificate.path.display()))
+                    .why(format!("it was valid until {}", date(pair.facts().not_after)));
                 self.next_date(pair.facts().not_before);
                 self.refuse(name, finding, Some("put the renewed certificate there".to_owned()), place);
             }
@@ -107,6 +105,10 @@ impl Step<'_> {
     }
 
     fn serve(&mut self, name: &CertificateName, pair: KeyPair) {
+        // Two locations may lead to the same place, as a directory of Secrets and one of them.
+        if self.certificates.accepted.contains_key(name) {
+            return;
+        }
         self.next_date(pair.facts().not_before);
         self.next_date(pair.facts().not_after + Duration::from_secs(1));
         self.certificates.accepted.insert(name.clone(), pair.clone());
@@ -143,6 +145,7 @@ impl Step<'_> {
     fn keep_accepted(&mut self, location: &CertificateLocation) {
         let kept: Vec<_> = self.resources.accepted_pairs.iter().filter(|(name, _)| location.holds(name)).collect();
         for (name, pair) in kept {
+            self.check_dates(name, pair, None);
             self.serve(name, pair.clone());
         }
     }
@@ -170,7 +173,8 @@ impl Step<'_> {
     fn check_dates(&mut self, name: &CertificateName, pair: &KeyPair, place: Option<Place>) {
         let facts = pair.facts();
         let finding = if self.expired(pair) {
-            Diagnostic::warning(Reason::CertificateExpired, format!("the certificate of {name} has expired, {}", ago(facts.not_after, self.now)))
+            Diagnostic::warning(Reason::CertificateExpired, format!("the certificate of {name} has expired"))
+                .why(format!("it was valid until {}", date(facts.not_after)))
                 .help("put the renewed certificate there; it is picked up within a second")
         } else if facts.not_before > self.now {
             Diagnostic::warning(Reason::CertificateNotYetValid, format!("the certificate of {name} is not valid before {}", date(facts.not_before)))
@@ -234,14 +238,6 @@ fn describe(pair: &KeyPair) -> String {
 /// The day, as certificates are talked about.
 fn date(time: SystemTime) -> String {
     httpdate::fmt_http_date(time)
-}
-
-fn ago(then: SystemTime, now: SystemTime) -> String {
-    match now.duration_since(then).unwrap_or_default().as_secs() / 3600 {
-        0 => "less than an hour ago".to_owned(),
-        hours @ 1..=47 => format!("{hours} hours ago"),
-        hours => format!("{} days ago", hours / 24),
-    }
 }
 
 impl CertificateLocation {

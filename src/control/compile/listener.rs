@@ -17,6 +17,14 @@ pub(super) fn compile(
 ) -> Vec<Arc<Listener>> {
     super::report_duplicates(listeners, ObjectKind::Listener, findings);
     let mut taken = Taken::new();
+    // Listeners that stay where they are keep their addresses, wherever in the list another one claims them.
+    for (name, entry) in listeners.iter() {
+        if let (Some(latest), Some(before)) = (build(name, &entry.latest), entry.accepted.as_ref().and_then(|object| build(name, object)))
+            && key(&latest) == key(&before)
+        {
+            let _ = take(&latest, &mut taken); // The accepted ones never shared a key.
+        }
+    }
     let mut compiled = Vec::new();
     for (name, entry) in listeners.iter() {
         let Some((object, listener)) = choose(name, entry, &mut taken, findings) else { continue };
@@ -54,15 +62,21 @@ fn choose<'e>(
     before
 }
 
+/// What only one listener may have.
+fn key(listener: &Listener) -> (SocketAddress, bool) {
+    (listener.address, listener.is_https())
+}
+
 fn take(listener: &Listener, taken: &mut Taken) -> Result<(), String> {
     // The kernel picks another port each time.
     if listener.address.port() == 0 {
         return Ok(());
     }
-    match taken.get(&(listener.address, listener.is_https())) {
-        Some(holder) => Err(holder.clone()),
+    match taken.get(&key(listener)) {
+        Some(holder) if *holder != listener.name => Err(holder.clone()),
+        Some(_) => Ok(()),
         None => {
-            taken.insert((listener.address, listener.is_https()), listener.name.clone());
+            taken.insert(key(listener), listener.name.clone());
             Ok(())
         }
     }
@@ -71,7 +85,7 @@ fn take(listener: &Listener, taken: &mut Taken) -> Result<(), String> {
 /// `None`: switched off.
 fn build(name: &str, object: &Object<config::Listener>) -> Option<Listener> {
     let spec = &object.spec;
-    let plain = spec.plain_http.map(plain_http);
+    let plain = spec.plain_http.as_ref().map(|policy| plain_http(policy.value));
     let protocol = match spec.protocol {
         ListenerProtocol::Http => Protocol::Http { plain },
         ListenerProtocol::Https => {
@@ -79,7 +93,7 @@ fn build(name: &str, object: &Object<config::Listener>) -> Option<Listener> {
             Protocol::Https { cleartext }
         }
     };
-    Some(Listener { name: name.to_owned(), address: spec.listens_on()?, protocol, public_port: spec.public_port })
+    Some(Listener { name: name.to_owned(), address: spec.listens_on()?, protocol, public_port: spec.public_port.map(|port| port.0) })
 }
 
 pub(super) fn plain_http(policy: config::PlainHttp) -> PlainHttp {

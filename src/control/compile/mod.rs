@@ -114,8 +114,7 @@ impl Resources {
 /// A finding for every object whose name was taken.
 fn report_duplicates<T>(collection: &Collection<T>, kind: ObjectKind, findings: &mut Vec<Diagnostic>) {
     for (name, object) in &collection.duplicates {
-        let first = collection.iter().find(|(known, _)| known == name);
-        let place = first.and_then(|(_, entry)| entry.latest.place()).map(|place| format!("the first is at {place}"));
+        let place = collection.get(name).and_then(|entry| entry.latest.place()).map(|place| format!("the first is at {place}"));
         let mut finding = Diagnostic::error(Reason::DuplicateName, format!("there is already a {} named \"{name}\"", kind.as_str()))
             .about(kind, name)
             .at(object.place())

@@ -30,20 +30,21 @@ pub struct PairProblem {
 
 /// Builds a pair. The key must belong to the leaf, and rustls must be able to sign with it.
 pub fn build(certificate: &[u8], key: &[u8]) -> Result<KeyPair, PairProblem> {
-    let chain = pem::certificates(certificate).map_err(|error| in_certificate(error))?;
-    let key_der = pem::private_key(key).map_err(|error| in_key(error))?;
-    let leaf = X509::from_der(&chain[0]).map_err(|error| invalid(false, format!("its first certificate cannot be parsed: {error}")))?;
+    let chain = pem::certificates(certificate).map_err(in_certificate)?;
+    let key_der = pem::private_key(key).map_err(in_key)?;
+    let leaf = X509::from_der(&chain[0]).map_err(|error| invalid(false, format!("begins with a certificate that cannot be parsed: {error}")))?;
     let chain_length = chain.len();
     let fingerprint = fingerprint(&chain, key_der.secret_der());
     let signer = CertifiedKey::from_der(chain, key_der, &rustls::crypto::aws_lc_rs::default_provider()).map_err(|error| match error {
         TlsError::InconsistentKeys(InconsistentKeys::KeyMismatch) => mismatch(&leaf),
-        error => invalid(true, format!("its key cannot be used: {error}")),
+        error @ TlsError::InvalidCertificate(_) => invalid(false, format!("begins with a certificate that cannot be used: {error}")),
+        error => unsupported(&error.to_string()),
     })?;
     let key_type = match signer.key.algorithm() {
         SignatureAlgorithm::ECDSA => KeyType::Ecdsa,
         SignatureAlgorithm::ED25519 => KeyType::Ed25519,
         SignatureAlgorithm::RSA => KeyType::Rsa,
-        other => return Err(invalid(true, format!("keys of the type {other:?} are not supported"))),
+        other => return Err(unsupported(&format!("{other:?}"))),
     };
     let facts = facts(&leaf, key_type, chain_length);
     Ok(KeyPair::new(fingerprint, facts, Arc::new(signer)))
@@ -129,6 +130,13 @@ fn in_key(error: PemError) -> PairProblem {
 
 fn invalid(in_key: bool, message: String) -> PairProblem {
     PairProblem { reason: Reason::CertificateInvalid, in_key, message, help: None }
+}
+
+fn unsupported(why: &str) -> PairProblem {
+    PairProblem {
+        help: Some("use an ECDSA key (P-256, P-384 or P-521), Ed25519, or RSA with 2048 bits or more"),
+        ..invalid(true, format!("has a key that cannot be used: {why}"))
+    }
 }
 
 fn mismatch(leaf: &X509) -> PairProblem {

@@ -39,7 +39,16 @@ fn choose<'e>(
 ) -> (Option<&'e Arc<Object<RouteRule>>>, Route) {
     let problems = check(name, &entry.latest, backends);
     if problems.is_empty() {
-        return (Some(&entry.latest), build(name, &entry.latest, backends));
+        let route = build(name, &entry.latest, backends);
+        if let Action::Broken(why) = &route.action {
+            findings.push(
+                Diagnostic::warning(Reason::InvalidValue, format!("route \"{name}\" forwards nothing: {why}"))
+                    .about(ObjectKind::Route, name)
+                    .at(entry.latest.place())
+                    .effect("requests for it are answered 500"),
+            );
+        }
+        return (Some(&entry.latest), route);
     }
     let before = entry.accepted.as_ref().filter(|object| check(name, object, backends).is_empty());
     let route = build(name, before.unwrap_or(&entry.latest), backends);
@@ -127,8 +136,11 @@ fn conditions(rule: &config::Rule) -> Conditions {
 
 fn action(rule: &config::Rule, backends: &Collection<config::Backend>) -> Action {
     let single = rule.backend.iter().map(|backend| Target { backend: backend.to_string(), weight: 1 });
-    let several = rule.backends.iter().map(|backend| Target { backend: backend.name.to_string(), weight: backend.weight });
+    let several = rule.backends.iter().map(|backend| Target { backend: backend.name.to_string(), weight: backend.weight.0 });
     let targets: Vec<Target> = single.chain(several).collect();
+    if targets.iter().all(|target| target.weight == 0) {
+        return Action::Broken("every backend of it has the weight 0".to_owned());
+    }
     if targets.iter().any(|target| backends.contains(&target.backend)) {
         return Action::Forward(targets);
     }
@@ -139,15 +151,20 @@ fn action(rule: &config::Rule, backends: &Collection<config::Backend>) -> Action
 /// Routes whose every request another one takes, because host, path and conditions are the same.
 fn report_conflicts(compiled: &[Arc<Route>], routes: &Collection<RouteRule>, findings: &mut Vec<Diagnostic>) {
     let mut winners: HashMap<String, &str> = HashMap::new();
+    let mut reported = 0;
     let places: HashMap<&str, &Entry<RouteRule>> = routes.iter().collect();
     for route in compiled {
         let all_hosts = route.matches.hosts.is_empty().then(|| "*".to_owned());
         let hosts = route.matches.hosts.iter().map(ToString::to_string).chain(all_hosts);
         for host in hosts {
-            let key = format!("{host} {} {:?}", route.matches.path, route.matches.conditions);
+            let key = format!("{host} {} {:?}", route.matches.path, sorted(&route.matches.conditions));
             let winner = *winners.entry(key).or_insert(&route.name);
             if winner == &*route.name {
                 continue;
+            }
+            reported += 1;
+            if reported > MAX_CONFLICTS {
+                return;
             }
             let place = places.get(&*route.name).and_then(|entry| entry.latest.place());
             let first = places.get(winner).and_then(|entry| entry.latest.place());
@@ -162,4 +179,16 @@ fn report_conflicts(compiled: &[Arc<Route>], routes: &Collection<RouteRule>, fin
             findings.push(finding);
         }
     }
+}
+
+/// More of the same say nothing new.
+const MAX_CONFLICTS: usize = 100;
+
+/// The order in which conditions are written means nothing.
+fn sorted(conditions: &Conditions) -> Conditions {
+    let mut sorted = conditions.clone();
+    sorted.methods.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    sorted.headers.sort_by(|a, b| (a.0.as_str(), &a.1).cmp(&(b.0.as_str(), &b.1)));
+    sorted.query.sort();
+    sorted
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Defaults;
-use crate::control::config::{self, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
+use crate::control::config::{self, HeadBytes, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
 use crate::model::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, ProcessSettings, SocketAddress, TlsPolicy, TlsVersion, UnknownServerName};
 
 pub(super) fn unknown_server_name(settings: &Settings) -> UnknownServerName {
@@ -44,19 +44,14 @@ pub(super) fn limits(settings: &Settings) -> Limits {
     let given = &settings.limits;
     let default = Limits::default();
     Limits {
-        request_head: given.request_head.map_or(default.request_head, bytes),
+        request_head: given.request_head.map_or(default.request_head, |HeadBytes(bytes)| bytes),
         request_headers: given.request_headers.map_or(default.request_headers, |count| count.0.into()),
-        response_head: given.response_head.map_or(default.response_head, bytes),
+        response_head: given.response_head.map_or(default.response_head, |HeadBytes(bytes)| bytes),
         request_body: given.request_body.map_or(default.request_body, |limit| limit.0.map(|Quantity(bytes)| bytes)),
         connections: given.connections.map_or(default.connections, |limit| limit.0),
         connections_per_client: given.connections_per_client.map_or(default.connections_per_client, |limit: OrUnlimited<usize>| limit.0),
         streams_per_connection: given.streams_per_connection.map_or(default.streams_per_connection, |count| count.0.into()),
     }
-}
-
-/// Heads are buffered whole. Below 1 KiB no browser gets through, above 16 MiB the limit is none.
-fn bytes(Quantity(bytes): Quantity) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX).clamp(1 << 10, 16 << 20)
 }
 
 pub(super) fn drain(settings: &Settings, defaults: &Defaults) -> DrainPolicy {

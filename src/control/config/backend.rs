@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{EndpointText, PortReference, PositivePeriod};
+use super::values::{EndpointText, HostName, PortReference, PositivePeriod, ProbePath};
 use super::{NOT_YET, not_yet};
 use crate::control::yaml::Located;
 
@@ -175,11 +175,11 @@ impl TryFrom<u16> for Seconds {
 #[schemars(deny_unknown_fields)]
 pub struct HttpGet {
     /// Default: /.
-    pub path: Option<String>,
+    pub path: Option<ProbePath>,
     /// By number, or by name, which means the endpoint's own. Default: the endpoint's own.
     pub port: Option<PortReference>,
     /// Asked instead of the endpoint; set a Host header instead unless that is meant.
-    pub host: Option<String>,
+    pub host: Option<HostName>,
     /// HTTPS does not verify the certificate.
     pub scheme: UriScheme,
     /// Additional fields; Host replaces the endpoint's address.
@@ -205,7 +205,7 @@ pub struct TcpSocket {
     /// By number, or by name, which means the endpoint's own. Default: the endpoint's own.
     pub port: Option<PortReference>,
     /// Connected to instead of the endpoint.
-    pub host: Option<String>,
+    pub host: Option<HostName>,
 }
 
 /// One of `httpGet.httpHeaders`.

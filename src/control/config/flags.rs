@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::control::yaml::Located;
 
 use super::objects::{default_listeners, plain_backend};
-use super::{BackendName, Certificate, Config, EndpointText, HttpGet, Listen, ListenerProtocol, ReadinessProbe};
+use super::{BackendName, Certificate, Config, EndpointText, HttpGet, Listen, ListenerProtocol, ProbePath, ReadinessProbe};
 
 /// `--https`, `--http` and `--admin`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn one_backend(certificate: Option<PathBuf>, endpoints: Vec<EndpointText>, r
     let mut backend = plain_backend("backend".to_owned(), crate::control::yaml::Span::default(), endpoints);
     match readiness {
         Some(path) => {
-            let http_get = Some(HttpGet { path: Some(path), ..HttpGet::default() });
+            let http_get = Some(HttpGet { path: Some(ProbePath::encode(&path)), ..HttpGet::default() });
             backend.readiness_probe = Some(Located::nowhere(ReadinessProbe { http_get, ..ReadinessProbe::default() }));
         }
         None => backend.assume_ready = true,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::Listen;
+use super::values::{Listen, PortNumber};
 use super::{NOT_YET, not_yet};
+use crate::control::yaml::Located;
 
 /// What is accepted on one address.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -20,9 +21,9 @@ pub struct Listener {
     /// What is spoken there. Default: HTTPS.
     pub protocol: ListenerProtocol,
     /// What requests without TLS get. Unset on an HTTP listener: each route decides. On an HTTPS listener: Reject or Redirect.
-    pub plain_http: Option<PlainHttp>,
+    pub plain_http: Option<Located<PlainHttp>>,
     /// The port that clients see, for redirects and texts.
-    pub public_port: Option<u16>,
+    pub public_port: Option<PortNumber>,
     /// Certificates of its own.
     #[schemars(skip)]
     pub tls: Option<ListenerTlsNotYet>,

@@ -18,7 +18,10 @@ pub use flags::{Overrides, one_backend};
 pub use listener::{Certificate, Listener, ListenerProtocol, PlainHttp};
 pub use objects::{Objects, RouteRule, Settings, split};
 pub use route::{NameValue, Pairs, PathType, Route, Rule, RuleTimeouts, WeightedBackend};
-pub use values::{BackendName, EndpointText, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Period, PortReference, PositivePeriod, Quantity};
+pub use values::{
+    BackendName, EndpointText, HeadBytes, HostName, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Period, PortNumber, PortReference,
+    PositivePeriod, ProbePath, Quantity, Weight,
+};
 
 /// A genkan configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -124,11 +127,11 @@ pub struct Timeouts {
 #[schemars(deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of a request head (431). Default: 64Ki.
-    pub request_head: Option<Quantity>,
+    pub request_head: Option<HeadBytes>,
     /// Fields of a request head (431). Default: 100.
     pub request_headers: Option<Count>,
     /// Bytes of a backend's response head (502). Default: 128Ki.
-    pub response_head: Option<Quantity>,
+    pub response_head: Option<HeadBytes>,
     /// Bytes of a request body (413). Default: unlimited.
     pub request_body: Option<OrUnlimited<Quantity>>,
     /// Open client connections. Default: auto, by the limit on file descriptors.

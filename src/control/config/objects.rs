@@ -63,6 +63,8 @@ pub struct RouteRule {
 /// Takes a configuration apart.
 pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
     let mut problems = Vec::new();
+    check_listeners(config.listeners.as_deref().unwrap_or_default(), &mut problems);
+    check_probes(&config.backends, &mut problems);
     let routes: Vec<_> = config.routes.into_iter().flat_map(|route| rules(route, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
@@ -95,9 +97,27 @@ pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
 
 /// HTTPS on 8443, and HTTP, which is rejected, on 8080.
 pub fn default_listeners() -> Vec<Located<Listener>> {
-    let plain_http = Some(PlainHttp::Reject);
+    let plain_http = Some(Located::nowhere(PlainHttp::Reject));
     let http = Listener { protocol: ListenerProtocol::Http, plain_http, ..Listener::default() };
     vec![Located::nowhere(Listener::default()), Located::nowhere(http)]
+}
+
+/// What a listener that expects TLS can do about cleartext is less than what a plain one can.
+fn check_listeners(listeners: &[Located<Listener>], problems: &mut Vec<Problem>) {
+    for listener in listeners.iter().filter(|listener| listener.protocol == ListenerProtocol::Https) {
+        if let Some(policy) = listener.plain_http.as_ref().filter(|policy| matches!(policy.value, PlainHttp::Allow | PlainHttp::Close)) {
+            let message = format!("an HTTPS listener cannot have plainHttp: {:?}", policy.value);
+            problems.push(problem(policy.span, message, "write Reject or Redirect, for cleartext HTTP that arrives on this port"));
+        }
+    }
+}
+
+fn check_probes(backends: &[Located<Backend>], problems: &mut Vec<Problem>) {
+    for probe in backends.iter().filter_map(|backend| backend.readiness_probe.as_ref()) {
+        if probe.http_get.is_some() && probe.tcp_socket.is_some() {
+            problems.push(problem(probe.span, "a probe has either httpGet or tcpSocket".to_owned(), "keep one of the two"));
+        }
+    }
 }
 
 fn name_listener(listener: Located<Listener>) -> (String, Located<Listener>) {
@@ -115,6 +135,14 @@ fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Loc
     let own = Rule { name: None, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends };
     let rules = match rules {
         None => vec![Located { value: own, span }],
+        Some(rules) if rules.is_empty() => {
+            problems.push(problem(
+                span,
+                "the rules of this route are none".to_owned(),
+                "write at least one rule, or a rule's keys in the route itself",
+            ));
+            return Vec::new();
+        }
         Some(rules) if own == Rule::default() => rules,
         Some(_) => {
             let message = "a route has either rules or a rule's keys of its own".to_owned();
@@ -180,9 +208,8 @@ fn describe(rule: &Rule) -> String {
         text.push_str(&methods.into_iter().collect::<Vec<_>>().join(","));
     }
     for (kind, pairs) in [("", &rule.headers), ("?", &rule.query_params)] {
-        for pair in &pairs.0 {
-            text.push_str(&format!(" {kind}{}={}", pair.name.to_ascii_lowercase(), pair.value));
-        }
+        let pairs: BTreeSet<_> = pairs.0.iter().map(|pair| format!(" {kind}{}={}", pair.name.to_ascii_lowercase(), pair.value)).collect();
+        text.extend(pairs);
     }
     text
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::listener::PlainHttp;
-use super::values::{BackendName, HostText, OptionalLimit};
+use super::values::{BackendName, HostText, OptionalLimit, Weight};
 use super::{NOT_YET, not_yet};
 use crate::control::yaml::Located;
 
@@ -131,11 +131,11 @@ pub struct WeightedBackend {
     pub name: BackendName,
     /// Share relative to the sum. Default: 1.
     #[serde(default = "one")]
-    pub weight: u32,
+    pub weight: Weight,
 }
 
-fn one() -> u32 {
-    1
+fn one() -> Weight {
+    Weight(1)
 }
 
 /// A path that begins with a slash and has neither query nor fragment.

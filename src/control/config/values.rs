@@ -6,7 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 
 use crate::model::{Host, HostPattern, SocketAddress};
 
@@ -25,6 +26,29 @@ pub struct OptionalLimit(pub Duration);
 /// A Kubernetes quantity of bytes: `65536`, `64Ki`, `10M`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantity(pub u64);
+
+/// A [`Quantity`] that a head may have: from 1 KiB, below which no browser gets through, to 16 MiB, because heads are
+/// buffered whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadBytes(pub usize);
+
+/// A port from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u16")]
+pub struct PortNumber(#[schemars(range(min = 1))] pub u16);
+
+/// A share from 0 to the Gateway API's 1000000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u32")]
+pub struct Weight(#[schemars(range(max = 1_000_000))] pub u32);
+
+/// Path and query that a probe asks for; with a leading slash, and nothing in it that would end a request line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbePath(pub String);
+
+/// A host without a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName(pub Host);
 
 /// A number, or a word that stands for none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +144,58 @@ impl Quantity {
             _ => return Err(wrong()),
         };
         whole.checked_mul(factor).and_then(|bytes| bytes.checked_add(part)).ok_or_else(wrong)
+    }
+}
+
+impl HeadBytes {
+    /// Parses the text form.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match usize::try_from(Quantity::parse(text)?) {
+            Ok(bytes) if (1 << 10..=16 << 20).contains(&bytes) => Ok(Self(bytes)),
+            _ => Err(format!("`{text}` is out of bounds for a head, which is buffered whole; write a size from 1Ki to 16Mi")),
+        }
+    }
+}
+
+impl ProbePath {
+    /// Parses a path with an optional query. The slash in front may be missing, as kubelet has it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.bytes().any(|b| !b.is_ascii_graphic() || b == b'#') {
+            return Err(format!("`{}` is no path for a request; write it percent-encoded, as in /healthz?full=1", text.escape_debug()));
+        }
+        Ok(Self(if text.starts_with('/') { text.to_owned() } else { format!("/{text}") }))
+    }
+
+    /// A path from anywhere, with what no request line may hold percent-encoded.
+    pub fn encode(text: &str) -> Self {
+        let mut path = String::with_capacity(text.len() + 1);
+        if !text.starts_with('/') {
+            path.push('/');
+        }
+        for byte in text.bytes() {
+            match byte {
+                b'#' => path.push_str("%23"),
+                graphic if graphic.is_ascii_graphic() => path.push(char::from(graphic)),
+                other => path.push_str(&format!("%{other:02X}")),
+            }
+        }
+        Self(path)
+    }
+}
+
+impl TryFrom<u16> for PortNumber {
+    type Error = &'static str;
+
+    fn try_from(number: u16) -> Result<Self, Self::Error> {
+        if number == 0 { Err("0 is no port; write a number from 1 to 65535") } else { Ok(Self(number)) }
+    }
+}
+
+impl TryFrom<u32> for Weight {
+    type Error = String;
+
+    fn try_from(number: u32) -> Result<Self, String> {
+        if number <= 1_000_000 { Ok(Self(number)) } else { Err(format!("the weight {number} is too large; write a number from 0 to 1000000")) }
     }
 }
 
@@ -239,6 +315,11 @@ text_value!(
 );
 text_value!(Quantity, "Quantity", "^[0-9]+(\\.[0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$", "Bytes as a Kubernetes quantity: 64Ki, 10M.", |text: &str| {
     Self::parse(text).map(Self)
+});
+text_value!(HeadBytes, "HeadSize", "^[0-9]+(\\.[0-9]+)?(k|M|Ki|Mi)?$", "Bytes as a Kubernetes quantity, from 1Ki to 16Mi.", Self::parse);
+text_value!(ProbePath, "ProbePath", "^[^\\s#]*$", "A path, with a query if need be.", Self::parse);
+text_value!(HostName, "HostName", "^[A-Za-z0-9._:\\[\\]-]+$", "A host name or an address, without a port.", |text: &str| {
+    Host::parse(text).map(Self).map_err(|why| why.to_string())
 });
 text_value!(Listen, "ListenAddress", "^(off|:?[0-9]+|.+:[0-9]+)$", "ADDRESS:PORT, a port on every interface, or off.", Self::parse);
 text_value!(EndpointText, "Endpoint", "^.+:[0-9]+$", "HOST:PORT.", Self::parse);

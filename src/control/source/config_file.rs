@@ -1,7 +1,7 @@
 //! The configuration from its files: read, filled in, merged and taken apart. A file with a mistake in it is refused
 //! whole, and its last good text stays in force.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ pub enum Configuration {
 pub struct ConfigSource {
     configuration: Configuration,
     overrides: Overrides,
-    /// Texts that were good, by file.
-    good: HashMap<PathBuf, String>,
+    /// Documents as they were when they were last good, by file.
+    good: BTreeMap<PathBuf, Document>,
     reload: Arc<Notify>,
     /// What the last reading saw.
     seen: Option<(Vec<Document>, Vec<Diagnostic>)>,
-    watched: std::collections::BTreeSet<PathBuf>,
+    watched: BTreeSet<PathBuf>,
 }
 
 /// What one reading gives.
@@ -53,13 +53,18 @@ pub struct Reading {
 impl ConfigSource {
     /// A source that has not read anything yet.
     pub fn new(configuration: Configuration, overrides: Overrides, reload: Arc<Notify>) -> Self {
-        Self { configuration, overrides, good: HashMap::new(), reload, seen: None, watched: std::collections::BTreeSet::new() }
+        Self { configuration, overrides, good: BTreeMap::new(), reload, seen: None, watched: BTreeSet::new() }
     }
 
     /// Reads everything now; `None` if it is the same as at the last time. Blocks.
     pub fn read(&mut self) -> Option<Reading> {
-        let inputs = match &self.configuration {
-            Configuration::Files(inputs) => inputs,
+        let inputs = match &mut self.configuration {
+            Configuration::Files(inputs) => {
+                if self.seen.is_none() {
+                    inputs.iter_mut().for_each(Input::read_pipe);
+                }
+                inputs
+            }
             Configuration::Given(config) => return self.seen.replace((Vec::new(), Vec::new())).is_none().then(|| given(config, self.overrides)),
         };
         let collected = collect(inputs);
@@ -76,12 +81,18 @@ impl ConfigSource {
 
     fn assemble(&mut self, documents: &[Document], findings: Vec<Diagnostic>) -> Reading {
         let mut reader = FileReader { files: Files::default(), refused: !findings.is_empty(), findings, roots: Vec::new() };
+        let before = std::mem::take(&mut self.good);
         for document in documents {
-            if reader.take(document, &document.text) {
-                self.good.insert(document.name.clone(), document.text.clone());
-            } else if let Some(text) = self.good.get(&document.name).cloned() {
-                // It was good before, so it adds no finding of its own; variables that have gone since may.
-                reader.take(document, &text);
+            let taken = document.text.as_deref().is_some_and(|text| reader.take(document, text));
+            if taken {
+                self.good.insert(document.name.clone(), document.clone());
+                continue;
+            }
+            // What it was before goes on: of a file its text, of a directory that cannot be opened everything in it.
+            // All of it was good, so it adds no finding of its own.
+            for (name, kept) in before.iter().filter(|(name, _)| name.starts_with(&document.name)) {
+                reader.take(kept, kept.text.as_deref().unwrap_or_default());
+                self.good.insert(name.clone(), kept.clone());
             }
         }
         reader.finish(self.overrides)
@@ -89,13 +100,21 @@ impl ConfigSource {
 }
 
 impl Source for ConfigSource {
-    async fn run(mut self, changes: mpsc::Sender<Change>, _wanted: watch::Receiver<Wanted>) {
+    async fn run(self, changes: mpsc::Sender<Change>, _wanted: watch::Receiver<Wanted>) {
         if matches!(self.configuration, Configuration::Given(_)) {
             return;
         }
-        let mut watch = FileWatch::new(self.reload.clone());
+        let watch = FileWatch::new(self.reload.clone());
+        self.follow(watch, changes).await;
+    }
+}
+
+impl ConfigSource {
+    async fn follow(mut self, mut watch: FileWatch, changes: mpsc::Sender<Change>) {
+        let mut tries = 0;
         loop {
-            watch.watch(self.watched.clone()).await;
+            let watched = self.watched.clone();
+            watch.watch(watched.clone()).await;
             let task = tokio::task::spawn_blocking(move || (self.read(), self));
             let Ok((reading, source)) = task.await else { return };
             self = source;
@@ -104,7 +123,12 @@ impl Source for ConfigSource {
             {
                 return;
             }
-            watch.watch(self.watched.clone()).await;
+            // What was found says what more to watch, and is then read once more, so that no change falls in between.
+            tries += 1;
+            if self.watched != watched && tries < MAX_TRIES {
+                continue;
+            }
+            tries = 0;
             tokio::select! {
                 () = watch.changed() => {}
                 () = changes.closed() => return,
@@ -112,6 +136,9 @@ impl Source for ConfigSource {
         }
     }
 }
+
+/// Directories that change all the time are read again at the next look.
+const MAX_TRIES: u32 = 3;
 
 fn given(config: &Config, overrides: Overrides) -> Reading {
     let mut config = config.clone();
@@ -138,7 +165,7 @@ impl FileReader {
             Ok(nodes) => nodes,
             Err(problem) if document.ours => return self.refuse(vec![problem]),
             Err(problem) => {
-                self.skip(document, problem);
+                self.skip(document, text, &problem);
                 return true;
             }
         };
@@ -165,8 +192,8 @@ impl FileReader {
     }
 
     /// A file in a directory that is not ours to judge.
-    fn skip(&mut self, document: &Document, problem: Problem) {
-        if document.text.contains("{{") {
+    fn skip(&mut self, document: &Document, text: &str, problem: &Problem) {
+        if text.contains("{{") {
             let name = document.name.display().to_string();
             self.findings.push(
                 Diagnostic::warning(Reason::InvalidSyntax, format!("{name} looks like a template and is skipped"))
@@ -223,3 +250,6 @@ fn validate(node: &Node) -> Vec<Problem> {
         Err(problems) => problems,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,8 +31,8 @@ pub(super) struct Document {
     pub(super) name: PathBuf,
     /// It was named outright, or its name says that it is our configuration.
     pub(super) ours: bool,
-    /// Its text.
-    pub(super) text: String,
+    /// Its text; `None` if it cannot be read now. Then it may also be a directory, for everything in it.
+    pub(super) text: Option<String>,
 }
 
 /// What the inputs hold now.
@@ -46,16 +46,32 @@ pub(super) struct Collected {
     pub(super) unopened: bool,
 }
 
+impl Input {
+    /// A pipe, as in `-f <(command)`, gives its text only once.
+    pub(super) fn read_pipe(&mut self) {
+        if let Self::Path(path) = self
+            && std::fs::metadata(&path).is_ok_and(|data| !data.is_file() && !data.is_dir())
+            && let Ok(text) = read_text(path)
+        {
+            *self = Self::Text(text);
+        }
+    }
+}
+
 pub(super) fn collect(inputs: &[Input]) -> Collected {
     let mut collected = Collected::default();
     for input in inputs {
         match input {
             Input::Text(text) => {
-                collected.documents.push(Document { name: PathBuf::from("standard input"), ours: true, text: text.clone() });
+                collected.documents.push(Document { name: PathBuf::from("standard input"), ours: true, text: Some(text.clone()) });
             }
-            Input::Path(path) if path.is_dir() => collected.directory(path, 0),
+            Input::Path(path) if path.is_dir() => {
+                let opened = collected.directory(path, 0);
+                collected.unopened |= !opened;
+            }
             Input::Path(path) => {
-                collected.unopened |= !collected.file(path, true);
+                let opened = collected.file(path, true);
+                collected.unopened |= !opened;
             }
         }
     }
@@ -63,13 +79,16 @@ pub(super) fn collect(inputs: &[Input]) -> Collected {
 }
 
 impl Collected {
-    fn directory(&mut self, directory: &Path, depth: usize) {
-        self.paths.insert(directory.to_owned());
+    /// Says whether it could be opened.
+    fn directory(&mut self, directory: &Path, depth: usize) -> bool {
+        if !self.paths.insert(directory.to_owned()) {
+            return true;
+        }
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => {
-                self.unreadable(directory, &error);
-                return;
+                self.unreadable(directory, false, &error);
+                return false;
             }
         };
         let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -90,30 +109,40 @@ impl Collected {
                         Reason::FileTooLarge,
                         format!("{} has more than {MAX_FILES} files in it; the rest is not read", directory.display()),
                     ));
-                    return;
+                    return true;
                 }
                 self.file(&path, name == "genkan.yaml" || name.ends_with(".genkan.yaml"));
             } else {
                 tracing::debug!(file = %path.display(), "not a document; skipped");
             }
         }
+        true
     }
 
+    /// Says whether it could be read.
     fn file(&mut self, path: &Path, ours: bool) -> bool {
-        self.paths.insert(path.to_owned());
+        if !self.paths.insert(path.to_owned()) {
+            // Found in a directory before, and now named outright, or the other way round.
+            let known = self.documents.iter_mut().find(|document| document.name == path);
+            return known.is_none_or(|document| {
+                document.ours |= ours;
+                document.text.is_some()
+            });
+        }
         match read_text(path) {
             Ok(text) => {
-                self.documents.push(Document { name: path.to_owned(), ours, text });
+                self.documents.push(Document { name: path.to_owned(), ours, text: Some(text) });
                 true
             }
             Err(error) => {
-                self.unreadable(path, &error);
+                self.unreadable(path, ours, &error);
                 false
             }
         }
     }
 
-    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+    fn unreadable(&mut self, path: &Path, ours: bool, error: &io::Error) {
+        self.documents.push(Document { name: path.to_owned(), ours, text: None });
         let reason = if error.kind() == io::ErrorKind::FileTooLarge { Reason::FileTooLarge } else { Reason::FileUnreadable };
         let problem = unreadable(path, error);
         let mut finding = Diagnostic::error(reason, problem.message).about(ObjectKind::Configuration, path.display().to_string());

@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
@@ -55,7 +55,8 @@ impl FileWatch {
         Self { events, ..Self::without_events(woken, reload) }
     }
 
-    fn without_events(woken: Arc<Notify>, reload: Arc<Notify>) -> Self {
+    /// A watch that only looks.
+    pub(super) fn without_events(woken: Arc<Notify>, reload: Arc<Notify>) -> Self {
         Self { events: None, woken, reload, directories: BTreeMap::new(), paths: Arc::default(), stamp: 0, next_content: Instant::now() + CONTENT }
     }
 
@@ -131,8 +132,8 @@ fn watcher(woken: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     })
 }
 
-/// Device and inode: a directory that is made anew has another.
-type Identity = (u64, u64);
+/// Device, inode and time of birth: a directory that is made anew may get the old one's inode.
+type Identity = (u64, u64, Option<SystemTime>);
 
 /// The directories that hold the paths, or are them.
 fn directories(paths: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Option<Identity>> {
@@ -140,7 +141,7 @@ fn directories(paths: &BTreeSet<PathBuf>) -> BTreeMap<PathBuf, Option<Identity>>
     for path in paths {
         let directory = if path.is_dir() { path } else { path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")) };
         if !found.contains_key(directory) {
-            let identity = std::fs::metadata(directory).ok().map(|data| (data.dev(), data.ino()));
+            let identity = std::fs::metadata(directory).ok().map(|data| (data.dev(), data.ino(), data.created().ok()));
             found.insert(directory.to_owned(), identity);
         }
     }

@@ -4,6 +4,8 @@
 mod config_file;
 mod documents;
 mod file_watch;
+#[cfg(test)]
+mod kubelet;
 mod names;
 mod secret;
 
@@ -22,7 +24,7 @@ pub use config_file::{ConfigSource, Configuration};
 pub use documents::Input;
 pub use file_watch::FileWatch;
 pub use names::Names;
-pub use secret::Secrets;
+pub use secret::{Secrets, read_location};
 
 /// Brings changes from somewhere until the process ends.
 pub trait Source: Send + 'static {

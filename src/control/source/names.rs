@@ -148,3 +148,6 @@ fn usable(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<IpAddr>
 fn has_route(ip: IpAddr) -> bool {
     UdpSocket::bind("[::]:0").and_then(|socket| socket.connect((ip, 9))).is_ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,28 +29,48 @@ pub struct Secrets {
 type AllFound = BTreeMap<CertificateLocation, Found>;
 
 impl Source for Secrets {
-    async fn run(self, changes: mpsc::Sender<Change>, mut wanted: watch::Receiver<Wanted>) {
-        let mut watch = FileWatch::new(self.reload);
-        let mut sent: Option<AllFound> = None;
-        loop {
-            let locations = wanted.borrow_and_update().certificates.clone();
-            watch.watch(watched(&locations, sent.as_ref())).await;
-            let found = read_all(locations.clone()).await;
-            if sent.as_ref() != Some(&found) {
-                // What was found says what more to watch; a change in between is found by the metadata.
-                watch.watch(watched(&locations, Some(&found))).await;
-                if changes.send(Change::Certificates(found.clone())).await.is_err() {
-                    return;
-                }
-                sent = Some(found);
+    async fn run(self, changes: mpsc::Sender<Change>, wanted: watch::Receiver<Wanted>) {
+        watch(FileWatch::new(self.reload), changes, wanted).await;
+    }
+}
+
+async fn watch(mut watch: FileWatch, changes: mpsc::Sender<Change>, mut wanted: watch::Receiver<Wanted>) {
+    let mut sent: Option<AllFound> = None;
+    loop {
+        let locations = wanted.borrow_and_update().certificates.clone();
+        let found = read_watched(&mut watch, &locations, sent.as_ref()).await;
+        if sent.as_ref() != Some(&found) {
+            if changes.send(Change::Certificates(found.clone())).await.is_err() {
+                return;
             }
-            tokio::select! {
-                () = watch.changed() => {}
-                changed = wanted.changed() => if changed.is_err() { return },
-            }
+            sent = Some(found);
+        }
+        tokio::select! {
+            () = watch.changed() => {}
+            changed = wanted.changed() => if changed.is_err() { return },
         }
     }
 }
+
+/// Reads what is watched. What is found says what more to watch, and is then read once more, so that no change falls
+/// between reading and watching.
+async fn read_watched(watch: &mut FileWatch, locations: &BTreeSet<CertificateLocation>, before: Option<&AllFound>) -> AllFound {
+    let mut paths = watched(locations, before);
+    let mut tries = 0;
+    loop {
+        watch.watch(paths.clone()).await;
+        let found = read_all(locations.clone()).await;
+        let needed = watched(locations, Some(&found));
+        tries += 1;
+        if needed == paths || tries == MAX_TRIES {
+            return found;
+        }
+        paths = needed;
+    }
+}
+
+/// Directories that change all the time are read again at the next look.
+const MAX_TRIES: u32 = 3;
 
 /// The files and directories whose change means something.
 fn watched(locations: &BTreeSet<CertificateLocation>, found: Option<&AllFound>) -> BTreeSet<PathBuf> {
@@ -64,8 +84,8 @@ fn watched(locations: &BTreeSet<CertificateLocation>, found: Option<&AllFound>) 
             }
             CertificateLocation::Files { certificate, key } => paths.extend([certificate.clone(), key.clone()]),
         }
-        for pair in found.and_then(|found| found.get(location)).into_iter().flatten().flat_map(BTreeMap::values) {
-            paths.extend([pair.certificate.path.clone(), pair.key.path.clone()]);
+        for (name, pair) in found.and_then(|found| found.get(location)).into_iter().flatten().flatten() {
+            paths.extend([name.0.clone(), pair.certificate.path.clone(), pair.key.path.clone()]);
         }
     }
     paths
@@ -79,16 +99,16 @@ async fn read_all(locations: BTreeSet<CertificateLocation>) -> AllFound {
 /// Reads what is at a location now. Blocks.
 pub fn read_location(location: &CertificateLocation) -> Found {
     match location {
-        CertificateLocation::Files { certificate, key } => location.single(read_pair(certificate.clone(), key.clone())),
+        CertificateLocation::Files { certificate, key } => location.single(read_pair(certificate, key)),
         CertificateLocation::Secret(directory) => {
             let (certificate, key) = pair_in(directory)?;
-            location.single(read_pair(certificate, key))
+            location.single(read_pair(&certificate, &key))
         }
         CertificateLocation::Secrets(directory) => {
             let mut pairs = BTreeMap::new();
             for child in sub_directories(directory)? {
                 let pair = match pair_in(&child) {
-                    Ok((certificate, key)) => read_pair(certificate, key),
+                    Ok((certificate, key)) => read_pair(&certificate, &key),
                     Err(problem) => FoundPair {
                         certificate: FileContent { path: child.join("tls.crt"), content: Err(problem.clone()) },
                         key: FileContent { path: child.join("tls.key"), content: Err(problem) },
@@ -101,9 +121,50 @@ pub fn read_location(location: &CertificateLocation) -> Found {
     }
 }
 
-fn read_pair(certificate: PathBuf, key: PathBuf) -> FoundPair {
-    let read = |path: PathBuf| FileContent { content: read_file(&path), path };
-    FoundPair { certificate: read(certificate), key: read(key) }
+/// Reads two files that belong together. kubelet may swap both between one and the other, which would look like a key
+/// of another certificate; so the paths must still lead to what was opened.
+fn read_pair(certificate: &Path, key: &Path) -> FoundPair {
+    let mut tries = 0;
+    loop {
+        let first = Opened::open(certificate);
+        let second = Opened::open(key);
+        let pair = FoundPair {
+            certificate: FileContent { content: first.read(certificate), path: certificate.to_owned() },
+            key: FileContent { content: second.read(key), path: key.to_owned() },
+        };
+        tries += 1;
+        if tries == MAX_TRIES || (first.is_still_at(certificate) && second.is_still_at(key)) {
+            return pair;
+        }
+    }
+}
+
+/// A file that is held while its path may come to lead elsewhere.
+struct Opened(io::Result<File>);
+
+impl Opened {
+    fn open(path: &Path) -> Self {
+        Self(File::open(path))
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes, FileProblem> {
+        let file = self.0.as_ref().map_err(|error| unreadable(path, error))?;
+        let mut content = Vec::new();
+        file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(|error| unreadable(path, &error))?;
+        if content.len() as u64 > MAX_FILE {
+            return Err(FileProblem {
+                message: format!("{} is larger than 1 MiB", path.display()),
+                help: Some("a chain with its key is a few KiB; is this the right file?".to_owned()),
+            });
+        }
+        Ok(content.into())
+    }
+
+    fn is_still_at(&self, path: &Path) -> bool {
+        let identity = |data: std::fs::Metadata| (data.dev(), data.ino(), data.mtime(), data.mtime_nsec(), data.size());
+        let opened = self.0.as_ref().ok().and_then(|file| file.metadata().ok()).map(identity);
+        opened == std::fs::metadata(path).ok().map(identity)
+    }
 }
 
 /// The two files of a directory: a Secret's, certbot's, or mkcert's.
@@ -140,9 +201,12 @@ fn sub_directories(directory: &Path) -> Result<Vec<PathBuf>, FileProblem> {
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())
-        .take(MAX_SECRETS)
         .collect();
     children.sort();
+    if children.len() > MAX_SECRETS {
+        tracing::error!(directory = %directory.display(), "more than {MAX_SECRETS} Secrets; the rest is not read");
+        children.truncate(MAX_SECRETS);
+    }
     Ok(children)
 }
 
@@ -154,20 +218,12 @@ fn directory_problem(directory: &Path, error: &io::Error) -> FileProblem {
     unreadable(directory, error)
 }
 
-fn read_file(path: &Path) -> Result<Bytes, FileProblem> {
-    let mut content = Vec::new();
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(|error| unreadable(path, &error))?;
-    if content.len() as u64 > MAX_FILE {
-        return Err(FileProblem { message: format!("{} is larger than 1 MiB", path.display()), help: None });
-    }
-    Ok(content.into())
-}
-
 /// What went wrong; for a lack of permission, who may read it and who we are.
 pub(super) fn unreadable(path: &Path, error: &io::Error) -> FileProblem {
     match error.kind() {
-        io::ErrorKind::NotFound => FileProblem { message: format!("the file {} does not exist", path.display()), help: None },
+        io::ErrorKind::NotFound => {
+            FileProblem { message: format!("the file {} does not exist", path.display()), help: Some("put it there, or correct the path".to_owned()) }
+        }
         io::ErrorKind::PermissionDenied => {
             let us = rustix::process::geteuid().as_raw();
             let owner = std::fs::metadata(path)
@@ -177,6 +233,9 @@ pub(super) fn unreadable(path: &Path, error: &io::Error) -> FileProblem {
                 help: Some("let this uid read it: chown or chmod; in Kubernetes securityContext.fsGroup, or defaultMode of the volume".to_owned()),
             }
         }
-        _ => FileProblem { message: format!("{} cannot be read: {error}", path.display()), help: None },
+        _ => FileProblem { message: format!("{} cannot be read: {error}", path.display()), help: Some("it must be a readable file".to_owned()) },
     }
 }
+
+#[cfg(test)]
+mod tests;

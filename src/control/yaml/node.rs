@@ -137,7 +137,7 @@ impl Files {
             file: file.name.clone(),
             line: span.line as usize,
             column: span.column as usize,
-            source: source.chars().take(MAX_SOURCE_LINE).collect(),
+            source: if may_hold_a_secret(source) { String::new() } else { source.chars().take(MAX_SOURCE_LINE).collect() },
             width: span.width.max(1) as usize,
         })
     }
@@ -159,6 +159,12 @@ impl Problem {
         diagnostic.help = self.help;
         diagnostic
     }
+}
+
+/// Reports are logged and shown to people who may not read the file.
+fn may_hold_a_secret(line: &str) -> bool {
+    let line = line.to_ascii_lowercase();
+    ["token:", "authorization", "password", "private key"].iter().any(|word| line.contains(word))
 }
 
 /// A minified file is one line; a report shows the beginning of it.

@@ -8,8 +8,10 @@ use crate::model::Reason;
 
 use super::node::{Key, Kind, Node, Problem, Span};
 
-/// Nodes of one file, aliases expanded. Ten thousand routes are about a quarter of this; an alias bomb is past it at once.
+/// Nodes of one file, anchors and aliases copied out. Ten thousand routes are about a quarter of this; an alias bomb is past it at once.
 const MAX_NODES: usize = 1_000_000;
+/// A text counts as one more node for each so many bytes, so that repeating a long one is not free.
+const NODE_BYTES: usize = 64;
 /// Collections within each other. Reading recurses, so this bounds the stack.
 const MAX_DEPTH: usize = 64;
 
@@ -53,27 +55,29 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
     fn expect(&mut self) -> Result<(Event<'t>, ParserSpan), Problem> {
         match self.next()? {
             Some(pair) => Ok(pair),
-            None => Err(self.problem(Span { file: self.file, ..Span::default() }, "the file ends too early".to_owned(), None)),
+            None => Err(problem(Span { file: self.file, ..Span::default() }, "the file ends too early".to_owned(), None)),
         }
     }
 
     fn node(&mut self, event: Event<'t>, at: ParserSpan, depth: usize) -> Result<Node, Problem> {
         let span = self.span(at);
         if depth > MAX_DEPTH {
-            return Err(self.problem(span, format!("more than {MAX_DEPTH} levels of nesting"), None));
+            return Err(problem(span, format!("more than {MAX_DEPTH} levels of nesting"), None));
         }
-        self.count(1, span)?;
         let before = self.nodes;
+        self.count(1 + if let Event::Scalar(text, ..) = &event { text.len() / NODE_BYTES } else { 0 }, span)?;
         let (kind, anchor) = match event {
             Event::Alias(id) => return self.alias(id, span),
             Event::Scalar(text, style, anchor, _) => (Kind::Scalar { text: text.into_owned(), plain: matches!(style, ScalarStyle::Plain) }, anchor),
             Event::SequenceStart(_, anchor, _) => (self.sequence(depth)?, anchor),
             Event::MappingStart(_, anchor, _) => (self.mapping(depth)?, anchor),
-            _ => return Err(self.problem(span, "a value is missing here".to_owned(), None)),
+            _ => return Err(problem(span, "a value is missing here".to_owned(), None)),
         };
         let node = Node { span, kind };
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), self.nodes - before + 1));
+            let nodes = self.nodes - before;
+            self.count(nodes, span)?;
+            self.anchors.insert(anchor, (node.clone(), nodes));
         }
         Ok(node)
     }
@@ -91,28 +95,27 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
     fn mapping(&mut self, depth: usize) -> Result<Kind, Problem> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
         let mut seen: HashMap<String, u32> = HashMap::new();
-        let mut merged = false;
+        let mut defaults = Vec::new();
         loop {
             let (event, at) = self.expect()?;
             if matches!(event, Event::MappingEnd) {
+                for value in defaults {
+                    merge_key(&mut entries, &mut seen, value);
+                }
                 return Ok(Kind::Mapping(entries));
             }
             let key = self.node(event, at, depth + 1)?;
             let (event, at) = self.expect()?;
             let value = self.node(event, at, depth + 1)?;
             let Kind::Scalar { text, .. } = key.kind else {
-                return Err(self.problem(key.span, "a key must be a text".to_owned(), None));
+                return Err(problem(key.span, "a key must be a text".to_owned(), None));
             };
             if text == "<<" {
-                merge_key(&mut entries, value);
-                merged = true;
+                defaults.push(value);
                 continue;
             }
             if let Some(line) = seen.insert(text.clone(), key.span.line) {
-                return Err(self.problem(key.span, format!("the key \"{text}\" is already there, on line {line}"), Some("keep one of the two")));
-            }
-            if merged {
-                entries.retain(|(known, _)| known.text != text);
+                return Err(problem(key.span, format!("the key \"{text}\" is already there, on line {line}"), Some("keep one of the two")));
             }
             entries.push((Key { text, span: key.span }, value));
         }
@@ -120,7 +123,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
 
     fn alias(&mut self, id: usize, span: Span) -> Result<Node, Problem> {
         let Some((node, nodes)) = self.anchors.get(&id) else {
-            return Err(self.problem(span, "this alias is used inside of what it stands for".to_owned(), None));
+            return Err(problem(span, "this alias is used inside of what it stands for".to_owned(), None));
         };
         let (node, nodes) = (node.clone(), *nodes);
         self.count(nodes, span)?;
@@ -131,7 +134,7 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
             let help = "aliases that repeat aliases grow without end; write the values out";
-            return Err(self.problem(span, format!("more than {MAX_NODES} values once aliases are filled in"), Some(help)));
+            return Err(problem(span, format!("more than {MAX_NODES} values once aliases are filled in"), Some(help)));
         }
         Ok(())
     }
@@ -147,25 +150,26 @@ impl<'t, I: granit_parser::BorrowedInput<'t>> Builder<'t, I> {
 
     fn syntax(&self, error: &ScanError) -> Problem {
         let message = format!("this is not YAML: {}", error.info());
-        self.problem(self.point(*error.marker()), message, None)
-    }
-
-    fn problem(&self, span: Span, message: String, help: Option<&str>) -> Problem {
-        Problem { span, reason: Reason::InvalidSyntax, message, help: help.map(str::to_owned) }
+        problem(self.point(*error.marker()), message, None)
     }
 }
 
+fn problem(span: Span, message: String, help: Option<&str>) -> Problem {
+    Problem { span, reason: Reason::InvalidSyntax, message, help: help.map(str::to_owned) }
+}
+
 /// `<<: *defaults`, as YAML 1.1 and Compose files have it: keys that are not set otherwise.
-fn merge_key(entries: &mut Vec<(Key, Node)>, value: Node) {
+fn merge_key(entries: &mut Vec<(Key, Node)>, seen: &mut HashMap<String, u32>, value: Node) {
     match value.kind {
         Kind::Mapping(more) => {
             for (key, value) in more {
-                if !entries.iter().any(|(known, _)| known.text == key.text) {
+                if !seen.contains_key(&key.text) {
+                    seen.insert(key.text.clone(), key.span.line);
                     entries.push((key, value));
                 }
             }
         }
-        Kind::Sequence(items) => items.into_iter().for_each(|item| merge_key(entries, item)),
+        Kind::Sequence(items) => items.into_iter().for_each(|item| merge_key(entries, seen, item)),
         Kind::Scalar { .. } => {}
     }
 }
@@ -178,7 +182,7 @@ fn narrow(number: usize) -> u32 {
 mod tests {
     use super::*;
 
-    fn problem(text: &str) -> Problem {
+    fn refused(text: &str) -> Problem {
         parse(text, 0).expect_err(text)
     }
 
@@ -193,9 +197,9 @@ mod tests {
 
     #[test]
     fn a_broken_file_says_where() {
-        let broken = problem("listeners:\n  - name: https\n   protocol: HTTP\n");
+        let broken = refused("listeners:\n  - name: https\n   protocol: HTTP\n");
         assert_eq!((broken.reason, broken.span.line), (Reason::InvalidSyntax, 3), "{broken:?}");
-        let twice = problem("a: 1\nb: 2\na: 3\n");
+        let twice = refused("a: 1\nb: 2\na: 3\n");
         assert_eq!((twice.span.line, twice.span.column), (3, 1));
         assert!(twice.message.contains("line 1"), "{}", twice.message);
     }
@@ -207,7 +211,7 @@ mod tests {
             let inner = vec![format!("*a{}", level - 1); 10].join(",");
             bomb.push_str(&format!("a{level}: &a{level} [{inner}]\n"));
         }
-        assert!(problem(&bomb).message.contains("values once aliases"), "{:?}", problem(&bomb));
+        assert!(refused(&bomb).message.contains("values once aliases"), "{:?}", refused(&bomb));
         let honest = parse("probe: &p {periodSeconds: 5}\nother: *p\nmerged: {<<: *p, timeoutSeconds: 2, periodSeconds: 9}\n", 0).unwrap();
         assert_eq!(honest[0].get("other").and_then(|n| n.get("periodSeconds")).and_then(Node::as_text), Some("5"));
         let merged = honest[0].get("merged").unwrap();
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn depth_is_bounded() {
         let deep = "[".repeat(100_000);
-        assert_eq!(problem(&deep).reason, Reason::InvalidSyntax);
+        assert_eq!(refused(&deep).reason, Reason::InvalidSyntax);
         let fine = format!("{}1{}", "[".repeat(30), "]".repeat(30));
         assert!(parse(&fine, 0).is_ok());
     }

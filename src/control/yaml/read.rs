@@ -35,7 +35,7 @@ pub fn read<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Problem>> {
             }
             Err(error) => {
                 // The root itself cannot be left out.
-                if notes.note(error, node) == identity(node) {
+                if notes.note(error, node) == identity(node) || notes.is_full() {
                     break;
                 }
             }
@@ -72,6 +72,15 @@ impl Notes {
         if problems.len() < MAX_PROBLEMS {
             problems.entry(problem.span).or_insert(problem);
         }
+    }
+
+    /// More would not be shown.
+    fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MAX_PROBLEMS
+    }
+
+    fn has(&self, place: Span) -> bool {
+        self.problems.borrow().contains_key(&place)
     }
 
     fn is_left_out(&self, node: &Node) -> bool {
@@ -169,13 +178,22 @@ impl<'n> Reader<'n> {
         }
     }
 
+    /// Gives an error that a whole value raised this node. Where a part of the value is left out, it only follows.
+    fn blame(self, error: Error) -> Error {
+        let follows = match &self.node.kind {
+            Kind::Mapping(entries) => entries.iter().any(|(key, value)| self.notes.is_left_out(value) || self.notes.has(key.span)),
+            Kind::Scalar { .. } | Kind::Sequence(_) => false,
+        };
+        error.at(self.node, follows)
+    }
+
     fn sequence<V: Visitor<'n>>(self, items: &'n [Node], visitor: V) -> Result<V::Value, Error> {
         let mut access = Items { items: items.iter(), notes: self.notes };
         visitor.visit_seq(&mut access).map_err(|error| error.at(self.node, false))
     }
 
     fn mapping<V: Visitor<'n>>(self, entries: &'n [(Key, Node)], known: Option<&'static [&'static str]>, visitor: V) -> Result<V::Value, Error> {
-        let mut access = Entries { entries: entries.iter(), known, value: None, notes: self.notes, left_out: false };
+        let mut access = Entries { rest: entries.iter(), known, value: None, notes: self.notes, left_out: false };
         let result = visitor.visit_map(&mut access);
         let left_out = access.left_out;
         result.map_err(|error| error.at(self.node, left_out))
@@ -184,7 +202,8 @@ impl<'n> Reader<'n> {
     /// The place first, then the value: what [`super::Located`] asks for.
     fn located<V: Visitor<'n>>(self, visitor: V) -> Result<V::Value, Error> {
         let Span { file, line, column, width } = self.node.span;
-        visitor.visit_map(Place { numbers: [width, column, line, file].to_vec(), value: Some(self) })
+        let place = Place { numbers: [width, column, line, file].to_vec(), value: Some(self) };
+        visitor.visit_map(place).map_err(|error| self.blame(error))
     }
 }
 
@@ -351,14 +370,17 @@ impl<'n> SeqAccess<'n> for &mut Items<'n> {
 
     fn next_element_seed<T: DeserializeSeed<'n>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
         match self.items.find(|item| !self.notes.is_left_out(item)) {
-            Some(node) => seed.deserialize(Reader { node, notes: self.notes }).map(Some),
+            Some(node) => {
+                let reader = Reader { node, notes: self.notes };
+                seed.deserialize(reader).map(Some).map_err(|error| reader.blame(error))
+            }
             None => Ok(None),
         }
     }
 }
 
 struct Entries<'n> {
-    entries: std::slice::Iter<'n, (Key, Node)>,
+    rest: std::slice::Iter<'n, (Key, Node)>,
     /// The keys of a struct; `None`: any key goes.
     known: Option<&'static [&'static str]>,
     value: Option<&'n Node>,
@@ -370,12 +392,14 @@ impl<'n> MapAccess<'n> for &mut Entries<'n> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'n>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        for (key, value) in self.entries.by_ref() {
+        for (key, value) in self.rest.by_ref() {
             if self.notes.is_left_out(value) {
                 self.left_out = true;
             } else if let Some(known) = self.known.filter(|known| !known.contains(&key.text.as_str())) {
                 self.left_out = true;
-                self.notes.problem(unknown(key, known));
+                if !self.notes.is_full() {
+                    self.notes.problem(unknown(key, known));
+                }
             } else {
                 self.value = Some(value);
                 return seed.deserialize(BorrowedStrDeserializer::new(&key.text)).map(Some);
@@ -386,7 +410,10 @@ impl<'n> MapAccess<'n> for &mut Entries<'n> {
 
     fn next_value_seed<V: DeserializeSeed<'n>>(&mut self, seed: V) -> Result<V::Value, Error> {
         match self.value.take() {
-            Some(node) => seed.deserialize(Reader { node, notes: self.notes }).map_err(|error| error.at(node, false)),
+            Some(node) => {
+                let reader = Reader { node, notes: self.notes };
+                seed.deserialize(reader).map_err(|error| reader.blame(error))
+            }
             None => Err(de::Error::custom("a value was asked for before its key")),
         }
     }

@@ -17,6 +17,7 @@ use super::verdict::{Outcome, Verdict};
 use crate::drain::{Drain, Stage};
 use crate::model::{EndpointState, Probe, Readiness};
 use crate::proxy::backend::{Backend, Endpoint};
+use crate::proxy::worker::Ended;
 use crate::telemetry::{Label, Metrics};
 
 /// How the prober is told what to check.
@@ -29,7 +30,7 @@ const NEVER_READY: Duration = Duration::from_secs(10);
 
 impl Prober {
     /// Starts the thread.
-    pub fn start(metrics: Arc<Metrics>, drain: Drain, ended: mpsc::Sender<()>) -> io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(metrics: Arc<Metrics>, drain: Drain, ended: Ended) -> io::Result<(Self, JoinHandle<()>)> {
         // One entry a configuration, and the reader takes them as they come.
         let (backends, changes) = mpsc::unbounded_channel();
         let thread = std::thread::Builder::new().name("probes".to_owned()).spawn(move || {

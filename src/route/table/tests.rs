@@ -185,11 +185,14 @@ proptest! {
 
     #[test]
     fn a_route_for_another_host_changes_nothing(
-        routes in prop::collection::vec(matches(), 0..12), added in matches(), position in 0..12_usize, sent in sent()
+        routes in prop::collection::vec(matches(), 0..12), mut added in matches(), position in 0..12_usize, sent in sent()
     ) {
         let named = sent.host.map(|host| Host::parse(host).unwrap());
         let covers = |host: &HostPattern| named.as_ref().is_some_and(|named| host.matches(named));
-        prop_assume!(!added.hosts.is_empty() && !added.hosts.iter().any(covers));
+        added.hosts.retain(|host| !covers(host));
+        if added.hosts.is_empty() {
+            added.hosts.push(HostPattern::parse("other.test").unwrap());
+        }
         let mut more: Vec<_> = routes.iter().cloned().zip(0..).collect();
         more.insert(position.min(routes.len()), (added, 99));
         let before = Table::build(routes.into_iter().zip(0..));

@@ -1,0 +1,112 @@
+//! What is around a case's configuration: its files, Secrets and names, all in a directory of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use genkan::control::compile::{Compiler, Defaults};
+use genkan::control::config::{EndpointText, Overrides, one_backend};
+use genkan::control::resources::{Resolution, Resources};
+use genkan::control::source::{Change, ConfigSource, Configuration, Input, read_location};
+use genkan::model::{Host, Report};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+use crate::summary;
+
+/// When every case is compiled: the first of June 2026.
+const NOW: u64 = 1_780_272_000;
+
+/// Compiles a case; the result is the text of its `.out.yaml`.
+pub fn compile(name: &str, input: &str) -> String {
+    let world = World { directory: tempfile::tempdir().unwrap() };
+    let mut resources = Resources::default();
+    let mut compiler = Compiler::new(Defaults::default());
+    let mut source: Option<ConfigSource> = None;
+    let mut text = String::new();
+    for (index, moment) in input.split("# then:\n").enumerate() {
+        if index > 0 {
+            text.push_str("---\n");
+        }
+        let configuration = world.write(name, moment);
+        let source = source.get_or_insert_with(|| ConfigSource::new(configuration, Overrides::default(), Arc::default()));
+        let reading = source.read().expect("every moment of a case is another one");
+        if index == 0 && reading.refused {
+            let mut report = Report { diagnostics: reading.findings };
+            report.sort();
+            text.push_str(&summary::refused(&report));
+            continue;
+        }
+        resources.apply(Change::Configuration { objects: reading.objects, files: reading.files, findings: reading.findings });
+        let wanted = resources.wanted();
+        resources.apply(Change::Certificates(wanted.certificates.iter().map(|location| (location.clone(), read_location(location))).collect()));
+        resources.apply(Change::Names(moment.lines().filter_map(answer).collect()));
+        let compiled = compiler.compile(&resources, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
+        resources.promote(compiled.accepted);
+        text.push_str(&summary::compiled(&compiled.snapshot, &compiled.report));
+    }
+    text.replace(&format!("{}/", world.directory.path().display()), "")
+}
+
+struct World {
+    directory: tempfile::TempDir,
+}
+
+impl World {
+    fn write(&self, name: &str, moment: &str) -> Configuration {
+        let directory = self.directory.path();
+        moment.lines().filter_map(|line| line.strip_prefix("# certificate: ")).for_each(|line| make_certificate(directory, line));
+        if let Some(flags) = moment.lines().find_map(|line| line.strip_prefix("# flags: ")) {
+            return flags_configuration(directory, flags);
+        }
+        let mut inputs = Vec::new();
+        let first = format!("{name}.yaml\n{moment}");
+        for part in first.split("# file: ") {
+            let (file, text) = part.split_once('\n').unwrap_or((part, ""));
+            let path = directory.join(file.trim());
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            inputs.push(Input::Path(path));
+        }
+        Configuration::Files(inputs)
+    }
+}
+
+fn flags_configuration(directory: &Path, flags: &str) -> Configuration {
+    let mut words = flags.split_whitespace();
+    let (mut certificate, mut endpoints, mut readiness) = (None, Vec::new(), None);
+    while let (Some(flag), Some(value)) = (words.next(), words.next()) {
+        match flag {
+            "--certificate" => certificate = Some(directory.join(value)),
+            "--backend" => endpoints = value.split(',').map(|text| EndpointText::parse(text).unwrap()).collect(),
+            "--readiness" => readiness = (value != "none").then(|| value.to_owned()),
+            other => panic!("{other}"),
+        }
+    }
+    Configuration::Given(Box::new(one_backend(certificate, endpoints, readiness)))
+}
+
+/// `DIRECTORY names=a.test,b.test until=YEAR [key=other]`
+fn make_certificate(directory: &Path, line: &str) {
+    let mut words = line.split_whitespace();
+    let secret: PathBuf = directory.join(words.next().unwrap());
+    let value = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned);
+    let names: Vec<String> = value("names").unwrap_or_default().split(',').map(str::to_owned).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(value("until").map_or(2030, |year| year.parse().unwrap()), 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let key = if value("key").as_deref() == Some("other") { KeyPair::generate().unwrap() } else { key };
+    std::fs::create_dir_all(&secret).unwrap();
+    std::fs::write(secret.join("tls.crt"), certificate.pem()).unwrap();
+    std::fs::write(secret.join("tls.key"), key.serialize_pem()).unwrap();
+}
+
+fn answer(line: &str) -> Option<(Host, Resolution)> {
+    if let Some((name, addresses)) = line.strip_prefix("# resolves: ").and_then(|rest| rest.split_once(' ')) {
+        let addresses = addresses.split(',').map(|address| address.parse().unwrap()).collect();
+        return Some((Host::parse(name).unwrap(), Resolution { addresses, failure: None }));
+    }
+    let (name, why) = line.strip_prefix("# unresolved: ")?.split_once(' ')?;
+    Some((Host::parse(name).unwrap(), Resolution { addresses: Vec::new(), failure: Some(why.to_owned()) }))
+}
