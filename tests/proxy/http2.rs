@@ -169,7 +169,7 @@ async fn the_same_host_beside_the_authority_is_fine() {
 #[tokio::test]
 async fn a_reset_stream_frees_the_backend() {
     let backend = TestBackend::scripted(|exchange| async move { exchange.stall().await }).await;
-    let (_proxy, mut client) = connected(&backend).await;
+    let (_proxy, client) = connected(&backend).await;
     let (response, mut stream) = client.begin(client.head("POST", "/").body(()).unwrap(), false).await.unwrap();
     stream.send_data(Bytes::from_static(b"begun"), false).unwrap();
     wait_until("the backend has it", DEADLINE, async || backend.request_count() == 1).await;

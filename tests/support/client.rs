@@ -275,7 +275,7 @@ impl Http2 {
     }
 
     /// Sends the head of a request.
-    pub async fn begin(&mut self, request: Request<()>, end: bool) -> Result<(h2::client::ResponseFuture, SendStream<Bytes>), h2::Error> {
+    pub async fn begin(&self, request: Request<()>, end: bool) -> Result<(h2::client::ResponseFuture, SendStream<Bytes>), h2::Error> {
         let mut sender = in_time("a free stream", self.sender.clone().ready()).await?;
         sender.send_request(request, end)
     }

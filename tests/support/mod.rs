@@ -14,9 +14,9 @@ mod message;
 mod pattern;
 mod proxy;
 
-pub use backend::{Exchange, Reply, Seen, TestBackend};
+pub use backend::{Exchange, Reply, TestBackend};
 pub use certificates::{KeyKind, Leaf, SecretDirectory, TestCertificates, Validity, overwrite, rename_in};
-pub use client::{Http1, Http2, Http2Answer, TestClient, finish};
+pub use client::{Http1, Http2, TestClient, finish};
 pub use load::Load;
 pub use message::{Answer, Framing, Head, Wire};
 pub use pattern::Pattern;
