@@ -87,22 +87,20 @@ async fn every_change_of_a_secret_arrives_without_events() {
     every_change_arrives(false).await;
 }
 
-#[tokio::test]
-async fn a_pair_is_never_read_across_a_swap() {
+#[test]
+fn a_swap_between_two_files_is_seen() {
     let root = tempfile::tempdir().unwrap();
     let mut mount = Mount::new(root.path().join("tls"));
-    mount.swap("0");
-    let directory = mount.path.clone();
-    let swapping = std::thread::spawn(move || (1..=2000).for_each(|n| mount.swap(&n.to_string())));
-    let (mut mixed, mut reads) = (0, 0);
-    while !swapping.is_finished() {
-        let (certificate, key) = texts(&read_pair(&directory.join("tls.crt"), &directory.join("tls.key")));
-        mixed += usize::from(certificate != key);
-        reads += 1;
-    }
-    swapping.join().unwrap();
-    // The tries are bounded, and nobody swaps this fast: a few may still be torn, where without them a fifth is.
-    assert!(reads > 10 && mixed * 50 <= reads, "{mixed} of {reads}");
+    mount.swap("old");
+    let path = mount.path.join("tls.crt");
+    let opened = Opened::open(&path);
+    assert!(opened.is_still_at(&path));
+    mount.swap("new");
+    assert!(!opened.is_still_at(&path), "its other half would be of another pair");
+    assert_eq!(opened.read(&path).unwrap(), "old");
+    assert_eq!(texts(&read_pair(&path, &mount.path.join("tls.key"))), ("new".to_owned(), "new".to_owned()));
+    let missing = Opened::open(&mount.path.join("none"));
+    assert!(missing.is_still_at(&mount.path.join("none")) && !missing.is_still_at(&path));
 }
 
 #[tokio::test]
