@@ -185,6 +185,8 @@ fn what_cannot_be_read_says_so() {
     let pair = read_pair(&large, &root.path().join("tls.key"));
     assert!(pair.certificate.content.unwrap_err().message.contains("larger than 1 MiB"));
     assert!(pair.key.content.unwrap_err().message.contains("does not exist"));
+    let directory = read_pair(root.path(), root.path());
+    assert!(directory.key.content.unwrap_err().message.contains("no regular file"));
     let denied = unreadable(&large, &io::ErrorKind::PermissionDenied.into());
     assert!(denied.message.contains("genkan runs as uid") && denied.message.contains("mode 0"), "{}", denied.message);
     assert!(denied.help.is_some());
