@@ -114,6 +114,11 @@ impl Control {
         self.status.clone()
     }
 
+    /// Everything that the snapshots are made of.
+    pub fn resources(&self) -> &Resources {
+        &self.resources
+    }
+
     /// Reads everything again at the next occasion: SIGHUP.
     pub fn reloader(&self) -> impl Fn() + Send + Sync + 'static {
         let reload = self.reload.clone();
