@@ -142,14 +142,26 @@ impl Control {
     ///
     /// Returns early, with what the kernel refused, if the first snapshot cannot be served as it is.
     pub async fn run(mut self, first: Arc<Snapshot>, publisher: Arc<dyn Publish>) -> Result<(), Vec<Diagnostic>> {
+        self.serve(&first, &*publisher).await?;
+        self.follow(publisher).await;
+        Ok(())
+    }
+
+    /// Serves the first snapshot. Fails, with what the kernel refused, if it cannot be served as it is.
+    pub async fn serve(&mut self, first: &Arc<Snapshot>, publisher: &dyn Publish) -> Result<(), Vec<Diagnostic>> {
         let refused = publisher.publish(first.clone()).await;
         if !refused.is_empty() {
             return Err(refused);
         }
-        self.status.published(&first);
+        self.status.published(first);
+        Ok(())
+    }
+
+    /// Serves every change until the sources end.
+    pub async fn follow(mut self, publisher: Arc<dyn Publish>) {
         loop {
             if !self.next_change().await {
-                return Ok(());
+                return;
             }
             let snapshot = self.compile();
             // What the kernel refused is asked for again: the port may be free by now.
