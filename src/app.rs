@@ -1,1 +1,196 @@
-//! The wiring, in numbered steps: the only file that sees every folder.
+//! The wiring, in numbered steps: the only file that sees every folder. What the steps do is elsewhere; this is their
+//! order, and what happens to the process if one of them fails.
+
+mod failure;
+mod signals;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::admin::{Admin, Views};
+use crate::cli::{NO, USAGE, output};
+use crate::control::{Control, Status};
+use crate::drain::{Drain, Stage};
+use crate::model::{ControlStatus, PublishedSocket, Snapshot, SocketAddress};
+use crate::proxy::{self, PortTaken, Proxy};
+use crate::settings::{Served, Settings};
+use crate::telemetry::{AccessLog, Metrics, logging};
+use failure::Failure;
+use signals::{Signals, Told};
+
+/// A process that serves.
+struct Running {
+    drain: Drain,
+    status: Arc<Status>,
+    reload: Box<dyn Fn() + Send + Sync>,
+    proxy: Arc<Proxy>,
+    access_log: AccessLog,
+}
+
+/// Control, admin and samples; the workers have threads of their own.
+const CONTROL_THREADS: usize = 2;
+/// After the drain: for lines that are still to be written, and threads that are still to end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Serves until told to end.
+pub fn run(mut settings: Settings) -> ExitCode {
+    // 1. The log, so that everything after it can be told.
+    if let Err(invalid) = logging::start(&settings.log) {
+        output::problem(&format!("--log: {invalid}"), None);
+        return USAGE.into();
+    }
+    // 2. The runtime of everything that is not the path of a request.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CONTROL_THREADS).thread_name("control").enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::new("the runtime cannot be started", &error).tell(),
+    };
+    let code = runtime.block_on(serve(&mut settings));
+    // A resolver that does not answer holds its thread; nobody waits for it any more.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(settings: &mut Settings) -> ExitCode {
+    let drain = Drain::new();
+    // 3. Signals first: as process 1 of a container there is no default for them.
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return Failure::new("signals cannot be received", &error).tell(),
+    };
+    let started = tokio::select! {
+        started = start(settings, &drain) => started,
+        () = signals.stop() => {
+            drain.advance(Stage::Stopped);
+            tracing::info!(target: "genkan", "stopped before anything was served");
+            return ExitCode::SUCCESS;
+        }
+    };
+    match started {
+        Ok(running) => running.until_told(signals).await,
+        Err(failure) => {
+            drain.advance(Stage::Stopped);
+            failure.tell()
+        }
+    }
+}
+
+async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failure> {
+    tracing::info!(target: "genkan", version = env!("CARGO_PKG_VERSION"), configuration = settings.configuration, "starting");
+    // 4. What the configuration refers to, where the command brings it.
+    if let Some(companion) = &mut settings.companion {
+        companion.start(drain).map_err(|error| Failure::new("the sample backends cannot be started", &error))?;
+    }
+    // 5. The configuration, with certificates and names as they are now.
+    let mut control = Control::start(settings.control.clone(), drain).await.map_err(Failure::from)?;
+    let first = control.first().await;
+    let status = control.status();
+    if settings.strict {
+        failure::refuse_findings(&status.report())?;
+    }
+    // 6. What is counted and written.
+    let workers = first.process.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let metrics = Metrics::new(workers);
+    let access_log = AccessLog::start();
+    // 7. The workers, which serve nothing yet.
+    let options =
+        proxy::Options { workers, metrics: metrics.clone(), access_log: access_log.clone(), mode: settings.mode, port_taken: settings.port_taken };
+    let proxy = Proxy::start(options, drain).map_err(|error| Failure::new("the workers cannot be started", &error))?;
+    // 8. The admin pages, before anything is served: they say that it is not.
+    let admin = first.process.admin.map(|address| bind_admin(address, settings.port_taken)).transpose()?;
+    let admin_address = admin.as_ref().map(Admin::address);
+    if let Some(admin) = admin {
+        let views = Views { control: status.clone(), proxy: proxy.clone(), metrics, access_log: access_log.clone(), drain: drain.clone() };
+        drain.spawn_background("admin", admin.serve(views));
+    }
+    // 9. The first snapshot, and from then on every change.
+    control.serve(&first, &*proxy).await.map_err(Failure::from)?;
+    let reload = Box::new(control.reloader());
+    drain.spawn_background("control", control.follow(proxy.clone()));
+    // 10. The good news.
+    let served = Served { sockets: proxy.sockets(), admin: admin_address };
+    announce(&served, &first);
+    if let Some(companion) = &settings.companion {
+        companion.serving(&served);
+    }
+    Ok(Running { drain: drain.clone(), status, reload, proxy, access_log })
+}
+
+fn bind_admin(address: SocketAddress, taken: PortTaken) -> Result<Admin, Failure> {
+    let next_port = match taken {
+        PortTaken::Refuse => false,
+        PortTaken::TryNext => true,
+    };
+    Admin::bind(address, next_port).map_err(|error| failure::admin_unavailable(address, &error))
+}
+
+/// One line a socket, one for the admin pages, and one that says that the rest has gone well.
+fn announce(served: &Served, snapshot: &Snapshot) {
+    for PublishedSocket { listeners, address, https } in &served.sockets {
+        let protocol = if *https { "HTTPS" } else { "HTTP" };
+        tracing::info!(target: "genkan", listeners = listeners.join(","), %address, protocol, "listening");
+    }
+    if let Some(address) = served.admin {
+        tracing::info!(target: "genkan", %address, "admin");
+    }
+    let routes = snapshot.routes.len() + usize::from(snapshot.default_route.is_some());
+    tracing::info!(target: "genkan", listeners = snapshot.listeners.len(), routes, backends = snapshot.backends.len(), "ready");
+}
+
+impl Running {
+    async fn until_told(self, mut signals: Signals) -> ExitCode {
+        loop {
+            tokio::select! {
+                told = signals.told() => match told {
+                    Told::Stop => break,
+                    Told::Reload => {
+                        tracing::info!(target: "genkan", "reading everything again");
+                        (self.reload)();
+                    }
+                },
+                () = self.proxy.worker_ended() => {
+                    tracing::error!(target: "genkan", "a worker has ended by itself; the process ends with it");
+                    self.drain.advance(Stage::Stopped);
+                    self.end().await;
+                    return NO.into();
+                }
+            }
+        }
+        let hurried = tokio::select! {
+            () = self.leave() => false,
+            () = signals.stop() => true,
+        };
+        if hurried {
+            tracing::warn!(target: "genkan", open = self.drain.guards(), "told twice: stopping at once");
+        }
+        self.drain.advance(Stage::Stopped);
+        self.end().await;
+        ExitCode::SUCCESS
+    }
+
+    /// Goes without losing what is in flight, as far as the policy of the moment lets it.
+    async fn leave(&self) {
+        let policy = self.status.snapshot().drain.clone();
+        tracing::info!(target: "genkan", delay_seconds = policy.delay.as_secs_f64(), timeout_seconds = policy.timeout.as_secs_f64(), "draining");
+        self.drain.advance(Stage::Leaving);
+        tokio::time::sleep(policy.delay).await;
+        self.drain.advance(Stage::Closing);
+        if !self.drain.drained(policy.timeout).await {
+            tracing::warn!(target: "genkan", open = self.drain.guards(), "time is up: what is still open is cut off");
+        }
+    }
+
+    /// Waits for the threads, and for the last lines.
+    async fn end(self) {
+        let Self { proxy, access_log, .. } = self;
+        let last = tokio::task::spawn_blocking(move || {
+            proxy.join();
+            access_log.flush(LAST_WORDS);
+        });
+        if tokio::time::timeout(2 * LAST_WORDS, last).await.is_err() {
+            tracing::warn!(target: "genkan", "not every thread has ended in time");
+        }
+        tracing::info!(target: "genkan", "stopped");
+    }
+}
