@@ -29,15 +29,13 @@ const SPARE: Duration = Duration::from_secs(24 * 3600);
 /// A certificate that is good for another day: the one that is there, or a new one.
 pub(super) fn prepare() -> io::Result<Secret> {
     let now = SystemTime::now();
-    let kept = data_directory().map_or_else(
-        || Err(io::Error::other("neither XDG_DATA_HOME nor HOME is set")),
-        |directory| if is_good(&directory, now) { Ok(directory) } else { create(&directory, true, now).map(|()| directory) },
-    );
+    let kept = data_directory()
+        .map_or_else(|| Err(io::Error::other("neither XDG_DATA_HOME nor HOME is set")), |directory| keep(&directory, now).map(|()| directory));
     match kept {
         Ok(directory) => Ok(Secret { directory, temporary: None }),
         Err(why) => {
             let directory = std::env::temp_dir().join(format!("genkan-demo-{}", std::process::id()));
-            create(&directory, false, now)?;
+            create(&directory, now)?;
             Ok(Secret { directory, temporary: Some(why.to_string()) })
         }
     }
@@ -79,23 +77,37 @@ fn is_good(directory: &Path, now: SystemTime) -> bool {
         && CertifiedKey::from_der(vec![leaf], key, &rustls::crypto::aws_lc_rs::default_provider()).is_ok()
 }
 
-/// Makes a certificate. A directory that must be new cannot be one that somebody else has put there.
-fn create(directory: &Path, may_exist: bool, now: SystemTime) -> io::Result<()> {
-    let issued = authority::issue(now).map_err(io::Error::other)?;
-    DirBuilder::new().recursive(may_exist).mode(0o700).create(directory)?;
-    write(directory, "tls.key", 0o600, &issued.key)?;
-    write(directory, "tls.crt", 0o644, &issued.certificate)?;
-    write(directory, "ca.crt", 0o644, &issued.authority)
+/// Leaves what is there if it is good, and else puts a new one there.
+fn keep(directory: &Path, now: SystemTime) -> io::Result<()> {
+    if is_good(directory, now) {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(directory.parent().unwrap_or(directory))?;
+    // Made beside its place and moved there in one step: another demo may be starting at this moment.
+    let new = directory.with_file_name(format!(".demo.{}", std::process::id()));
+    let _ = fs::remove_dir_all(&new); // Left by a process that had this number before.
+    let placed = create(&new, now).and_then(|()| {
+        match fs::rename(&new, directory) {
+            // There are files already, and who knows which else: from another demo, or of a certificate that has ended.
+            Err(_) if !is_good(directory, now) => FILES.iter().try_for_each(|name| fs::rename(new.join(name), directory.join(name))),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    });
+    let _ = fs::remove_dir_all(&new); // Moved away, most likely.
+    placed.and_then(|()| if is_good(directory, now) { Ok(()) } else { Err(io::Error::other("what was written there is not good")) })
 }
 
-/// Writes a file beside its place and moves it there, so that nobody ever sees half of it, nor a key that others may read.
-fn write(directory: &Path, name: &str, mode: u32, text: &str) -> io::Result<()> {
-    let new = directory.join(format!(".{name}.{}", std::process::id()));
-    let _ = fs::remove_file(&new); // Left by a process that had this number before.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
-    file.write_all(text.as_bytes()).and_then(|()| fs::rename(&new, directory.join(name))).inspect_err(|_| {
-        let _ = fs::remove_file(&new); // The error that is passed on says enough.
-    })
+const FILES: [&str; 3] = ["tls.key", "tls.crt", "ca.crt"];
+
+/// Makes a certificate in a directory that nobody has made before.
+fn create(directory: &Path, now: SystemTime) -> io::Result<()> {
+    let issued = authority::issue(now).map_err(io::Error::other)?;
+    DirBuilder::new().mode(0o700).create(directory)?;
+    let [key, certificate, authority] = FILES;
+    for (name, mode, text) in [(key, 0o600, issued.key), (certificate, 0o644, issued.certificate), (authority, 0o644, issued.authority)] {
+        OpenOptions::new().write(true).create_new(true).mode(mode).open(directory.join(name))?.write_all(text.as_bytes())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -104,38 +116,47 @@ mod tests {
 
     use super::*;
 
+    fn read(directory: &Path) -> Vec<String> {
+        FILES.iter().map(|name| fs::read_to_string(directory.join(name)).unwrap()).collect()
+    }
+
     #[test]
     fn a_certificate_is_kept_until_its_last_day() {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("genkan/demo");
         let now = SystemTime::now();
-        assert!(!is_good(&directory, now));
-        create(&directory, true, now).unwrap();
-        assert!(is_good(&directory, now));
-        assert!(is_good(&directory, now + Duration::from_secs(88 * 24 * 3600)));
-        assert!(!is_good(&directory, now + Duration::from_secs(90 * 24 * 3600)));
+        keep(&directory, now).unwrap();
+        let first = read(&directory);
         let mode = fs::metadata(directory.join("tls.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let mut names: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        names.sort();
-        assert_eq!(names, ["ca.crt", "tls.crt", "tls.key"]);
+        keep(&directory, now + Duration::from_secs(88 * 24 * 3600)).unwrap();
+        assert_eq!(read(&directory), first);
+        fs::write(directory.join("mine"), "").unwrap();
+        keep(&directory, now + Duration::from_secs(90 * 24 * 3600)).unwrap();
+        let second = read(&directory);
+        assert!(first.iter().zip(&second).all(|(before, after)| before != after));
+        assert!(directory.join("mine").exists());
+        let beside: Vec<_> = fs::read_dir(home.path().join("genkan")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(beside, ["demo"]);
     }
 
     #[test]
     fn parts_of_two_certificates_are_not_one() {
         let home = tempfile::tempdir().unwrap();
-        let (here, there) = (home.path().join("a"), home.path().join("b"));
-        for name in ["tls.crt", "tls.key", "ca.crt"] {
-            create(&here, true, SystemTime::now()).unwrap();
-            create(&there, true, SystemTime::now()).unwrap();
+        let now = SystemTime::now();
+        for (index, name) in FILES.into_iter().enumerate() {
+            let (here, there) = (home.path().join(format!("{index}")), home.path().join(format!("{index}-other")));
+            create(&here, now).unwrap();
+            create(&there, now).unwrap();
+            assert!(is_good(&here, now));
             fs::copy(there.join(name), here.join(name)).unwrap();
-            assert!(!is_good(&here, SystemTime::now()), "{name}");
+            assert!(!is_good(&here, now), "{name}");
         }
     }
 
     #[test]
-    fn a_place_that_is_taken_is_not_used() {
+    fn a_temporary_place_that_is_taken_is_not_used() {
         let home = tempfile::tempdir().unwrap();
-        assert!(create(home.path(), false, SystemTime::now()).is_err());
+        assert!(create(home.path(), SystemTime::now()).is_err());
     }
 }
