@@ -135,7 +135,7 @@ impl Control {
                 Ok(None) | Err(_) => break,
             }
         }
-        self.compile()
+        self.compile().await
     }
 
     /// Serves `first`, then every change until the sources end.
@@ -163,7 +163,7 @@ impl Control {
             if !self.next_change().await {
                 return;
             }
-            let snapshot = self.compile();
+            let snapshot = self.compile().await;
             // What the kernel refused is asked for again: the port may be free by now.
             if self.refused || *snapshot != *self.status.current() {
                 let findings = publisher.publish(snapshot.clone()).await;
@@ -217,8 +217,22 @@ impl Control {
         })
     }
 
-    fn compile(&mut self) -> Arc<Snapshot> {
-        let Compiled { snapshot, mut report, accepted, next } = self.compiler.compile(&self.resources, SystemTime::now());
+    /// Compiles aside: thousands of keys take seconds, and the admin pages share this thread.
+    async fn compile(&mut self) -> Arc<Snapshot> {
+        let (mut compiler, resources) = (std::mem::take(&mut self.compiler), std::mem::take(&mut self.resources));
+        let task = tokio::task::spawn_blocking(move || (compiler.compile(&resources, SystemTime::now()), compiler, resources));
+        let compiled = match task.await {
+            Ok((compiled, compiler, resources)) => {
+                (self.compiler, self.resources) = (compiler, resources);
+                compiled
+            }
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going away, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
+        };
+        let Compiled { snapshot, mut report, accepted, next } = compiled;
         self.resources.promote(accepted);
         self.next = next;
         if let Some(finding) = self.restart_needed(&snapshot) {

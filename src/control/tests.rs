@@ -44,7 +44,9 @@ impl World {
     async fn start(first: Vec<Change>) -> Self {
         let (sender, changes) = mpsc::channel(16);
         let mut resources = Resources::default();
-        first.into_iter().for_each(|change| resources.apply(change));
+        for change in first {
+            resources.apply(change);
+        }
         let (wanted, wants) = watch::channel(resources.wanted());
         let reload = [Arc::default(), Arc::default()];
         let mut control = Control {

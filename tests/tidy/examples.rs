@@ -213,7 +213,7 @@ fn uncomment(text: &str) -> String {
         let line = line.strip_prefix("- ").unwrap_or(line);
         line.starts_with("{ ") || line.split_once(':').is_some_and(|(key, rest)| is_key(key) && (rest.is_empty() || rest.starts_with(' ')))
     };
-    text.lines().map(|line| format!("{}\n", line.strip_prefix("# ").filter(|rest| is_yaml(rest)).unwrap_or(line))).collect()
+    text.lines().map(|line| line.strip_prefix("# ").filter(|rest| is_yaml(rest)).unwrap_or(line)).flat_map(|line| [line, "\n"]).collect()
 }
 
 fn is_key(text: &str) -> bool {

@@ -248,3 +248,21 @@ not_yet!(
 pub fn schema() -> schemars::Schema {
     schemars::generate::SchemaSettings::draft07().into_generator().into_root_schema_for::<Config>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_has_what_may_be_written_and_nothing_that_may_not_yet() {
+        let schema = schema().to_value();
+        let properties = schema["properties"].as_object().unwrap();
+        for (key, there) in [("listeners", true), ("routes", true), ("defaultBackend", true), ("kubernetes", false), ("clientAddress", false)] {
+            assert_eq!(properties.contains_key(key), there, "{key}");
+        }
+        let text = schema.to_string();
+        for (word, there) in [("terminationGracePeriodSeconds", true), ("RegularExpression", false), ("H2C", false), ("ticketKeys", false)] {
+            assert_eq!(text.contains(word), there, "{word}");
+        }
+    }
+}

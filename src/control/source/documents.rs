@@ -129,7 +129,9 @@ impl Collected {
                 document.text.is_some()
             });
         }
-        match read_text(path) {
+        // Opening a pipe would wait for somebody to write into it; one that was named has been read before.
+        let regular = std::fs::metadata(path).and_then(|data| if data.is_file() { Ok(()) } else { Err(io::Error::other("it is no regular file")) });
+        match regular.and_then(|()| read_text(path)) {
             Ok(text) => {
                 self.documents.push(Document { name: path.to_owned(), ours, text: Some(text) });
                 true

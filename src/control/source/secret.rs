@@ -144,7 +144,9 @@ struct Opened(io::Result<File>);
 
 impl Opened {
     fn open(path: &Path) -> Self {
-        Self(File::open(path))
+        // Opening a pipe would wait for somebody to write into it.
+        let regular = std::fs::metadata(path).and_then(|data| if data.is_file() { Ok(()) } else { Err(io::Error::other("it is no regular file")) });
+        Self(regular.and_then(|()| File::open(path)))
     }
 
     fn read(&self, path: &Path) -> Result<Bytes, FileProblem> {

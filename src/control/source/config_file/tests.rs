@@ -13,7 +13,7 @@ struct Running {
 }
 
 impl Running {
-    async fn start(events: bool, mut source: ConfigSource) -> Self {
+    fn start(events: bool, mut source: ConfigSource) -> Self {
         let (sender, changes) = mpsc::channel(16);
         assert!(!source.read().unwrap().refused);
         let files = if events { FileWatch::new(source.reload.clone()) } else { FileWatch::without_events(Arc::default(), source.reload.clone()) };
@@ -56,7 +56,7 @@ async fn changes_arrive(events: bool) {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("genkan.yaml");
     write(&path, "one");
-    let mut running = Running::start(events, source(std::slice::from_ref(&path))).await;
+    let mut running = Running::start(events, source(std::slice::from_ref(&path)));
     write(&path, "two");
     running.until("two", &[]).await;
     fs::write(&path, "defaultBackend: three\ndefaultBakend: four\n").unwrap();
@@ -91,7 +91,7 @@ async fn files_of_a_directory_come_and_go_and_stay_where_it_is_gone() {
     write(&main, "one");
     fs::write(directory.join("other.yaml"), "defaultBackend: ignored\n").unwrap();
     fs::write(directory.join(".hidden.genkan.yaml"), "defaultBackend: ignored\n").unwrap();
-    let mut running = Running::start(true, source(std::slice::from_ref(&directory))).await;
+    let mut running = Running::start(true, source(std::slice::from_ref(&directory)));
     let second = directory.join("sub/web.genkan.yaml");
     fs::write(&second, "unknown: 1\n").unwrap();
     running.until("one", &[Reason::UnknownField]).await;
@@ -117,7 +117,7 @@ async fn a_config_map_is_followed_through_its_links() {
     };
     link(0);
     std::os::unix::fs::symlink("..data/genkan.yaml", root.path().join("genkan.yaml")).unwrap();
-    let mut running = Running::start(true, source(&[root.path().to_owned()])).await;
+    let mut running = Running::start(true, source(&[root.path().to_owned()]));
     for n in 1..4 {
         link(n);
         running.until(&format!("b{n}"), &[]).await;

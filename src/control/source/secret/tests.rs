@@ -87,22 +87,20 @@ async fn every_change_of_a_secret_arrives_without_events() {
     every_change_arrives(false).await;
 }
 
-#[tokio::test]
-async fn a_pair_is_never_read_across_a_swap() {
+#[test]
+fn a_swap_between_two_files_is_seen() {
     let root = tempfile::tempdir().unwrap();
     let mut mount = Mount::new(root.path().join("tls"));
-    mount.swap("0");
-    let directory = mount.path.clone();
-    let swapping = std::thread::spawn(move || (1..=2000).for_each(|n| mount.swap(&n.to_string())));
-    let (mut mixed, mut reads) = (0, 0);
-    while !swapping.is_finished() {
-        let (certificate, key) = texts(&read_pair(&directory.join("tls.crt"), &directory.join("tls.key")));
-        mixed += usize::from(certificate != key);
-        reads += 1;
-    }
-    swapping.join().unwrap();
-    // The tries are bounded, and nobody swaps this fast: a few may still be torn, where without them a fifth is.
-    assert!(reads > 10 && mixed * 50 <= reads, "{mixed} of {reads}");
+    mount.swap("old");
+    let path = mount.path.join("tls.crt");
+    let opened = Opened::open(&path);
+    assert!(opened.is_still_at(&path));
+    mount.swap("new");
+    assert!(!opened.is_still_at(&path), "its other half would be of another pair");
+    assert_eq!(opened.read(&path).unwrap(), "old");
+    assert_eq!(texts(&read_pair(&path, &mount.path.join("tls.key"))), ("new".to_owned(), "new".to_owned()));
+    let missing = Opened::open(&mount.path.join("none"));
+    assert!(missing.is_still_at(&mount.path.join("none")) && !missing.is_still_at(&path));
 }
 
 #[tokio::test]
@@ -187,6 +185,8 @@ fn what_cannot_be_read_says_so() {
     let pair = read_pair(&large, &root.path().join("tls.key"));
     assert!(pair.certificate.content.unwrap_err().message.contains("larger than 1 MiB"));
     assert!(pair.key.content.unwrap_err().message.contains("does not exist"));
+    let directory = read_pair(root.path(), root.path());
+    assert!(directory.key.content.unwrap_err().message.contains("no regular file"));
     let denied = unreadable(&large, &io::ErrorKind::PermissionDenied.into());
     assert!(denied.message.contains("genkan runs as uid") && denied.message.contains("mode 0"), "{}", denied.message);
     assert!(denied.help.is_some());
