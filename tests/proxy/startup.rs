@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::process::Output;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
 use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, command, wait_until};
 
@@ -166,10 +167,11 @@ async fn metrics_count_what_happens_outside_of_exchanges() {
     drop(tunnel);
     wait_until("its end is, too", DEADLINE, async || proxy.metric("genkan_tunnels", &[]).await == Some(0.0)).await;
 
-    let silent = proxy.client().tcp().await.unwrap();
+    let mut stuck = proxy.client().tcp().await.unwrap();
+    stuck.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
     let timed_out = async || proxy.metric("genkan_tls_handshakes_total", &[("result", "timed_out")]).await;
     wait_until("a handshake that timed out is counted", DEADLINE, async || timed_out().await == Some(1.0)).await;
-    drop(silent);
+    drop(stuck);
     Http1::plain(proxy.listener("https")).await.get("/").await;
     let event = async || proxy.metric("genkan_connection_events_total", &[("event", "plain_http_on_tls")]).await;
     wait_until("plain HTTP on the TLS port is counted", DEADLINE, async || event().await == Some(1.0)).await;
