@@ -57,7 +57,7 @@ async fn a_backend_that_starts_later_is_used_about_a_second_after_it_listens() {
         started.elapsed() > Duration::from_secs(3)
     })
     .await;
-    backend.listen().await;
+    backend.listen();
     let took = wait_until("it is used", DEADLINE, async || client.get("/").await.status == 200).await;
     assert!(took < Duration::from_secs(3), "it was used only after {took:?}");
     assert!(backend.probes()[0].at < backend.requests()[0].at, "the first it hears is a probe");
@@ -70,7 +70,7 @@ async fn a_backend_that_starts_later_is_used_soon_even_if_its_period_is_long() {
     let proxy = TestProxy::start(&Configuration::default().backend("web", &probe).more("defaultBackend: web")).await;
     let mut client = proxy.https().await;
     assert_eq!(client.get("/").await.status, 503);
-    backend.listen().await;
+    backend.listen();
     let took = wait_until("it is used", DEADLINE, async || client.get("/").await.status == 200).await;
     assert!(took < Duration::from_secs(3), "until the first pass checks come every second; it took {took:?}");
 }
@@ -110,7 +110,7 @@ async fn a_tcp_probe_passes_when_a_connection_opens() {
     let probe = format!(r#"{{ endpoints: ["{}"], readinessProbe: {{ tcpSocket: {{}}, periodSeconds: 1, failureThreshold: 1 }} }}"#, backend.address);
     let proxy = TestProxy::start(&Configuration::default().backend("web", &probe).more("defaultBackend: web")).await;
     assert_eq!(proxy.https().await.get("/").await.status, 503);
-    backend.listen().await;
+    backend.listen();
     proxy.wait_ready("web").await;
     assert_eq!(proxy.https().await.get("/").await.text(), "hello");
     assert!(backend.probes().is_empty(), "nothing is asked");
@@ -234,7 +234,7 @@ async fn localhost_finds_a_backend_that_listens_on_ipv6_alone() {
         return;
     }
     let mut backend = TestBackend::at(IpAddr::V6(Ipv6Addr::LOCALHOST), hello);
-    backend.listen().await;
+    backend.listen();
     let named = format!(r#"{{ endpoints: ["localhost:{}"], readinessProbe: {{ httpGet: {{ path: /healthz }} }} }}"#, backend.address.port());
     let proxy = TestProxy::serving(&Configuration::default().backend("web", &named).more("defaultBackend: web")).await;
     assert_eq!(proxy.https().await.get("/").await.text(), "hello");
@@ -313,7 +313,7 @@ async fn killing_one_endpoint_of_three_again_and_again_loses_no_request() {
     for _ in 0..5 {
         backends[2].stop().await;
         wait_until("its end is noticed", DEADLINE, async || proxy.ready_endpoints("web").await == 2).await;
-        backends[2].listen().await;
+        backends[2].listen();
         wait_until("it is back", DEADLINE, async || proxy.ready_endpoints("web").await == 3).await;
         let before = backends[2].request_count();
         wait_until("it has requests again", DEADLINE, async || backends[2].request_count() > before).await;

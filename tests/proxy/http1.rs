@@ -60,8 +60,8 @@ async fn pipelined_requests_are_answered_in_order() {
     let backend = TestBackend::answering(|request| Reply::text(request.head.target())).await;
     let proxy = TestProxy::of(&backend).await;
     let mut client = proxy.https().await;
-    let requests: String = (0..10).map(|n| format!("GET /{n} HTTP/1.1\r\nhost: localhost\r\n\r\n")).collect();
-    client.send(requests).await;
+    let requests: Vec<String> = (0..10).map(|n| format!("GET /{n} HTTP/1.1\r\nhost: localhost\r\n\r\n")).collect();
+    client.send(requests.concat()).await;
     for n in 0..10 {
         assert_eq!(client.answer().await.text(), format!("/{n}"));
     }
@@ -395,7 +395,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
     client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10000000\r\n\r\n").await;
     for _ in 0..10 {
         // The proxy may stop reading, and it may have closed.
-        if client.wire.write([b'x'; 10_000]).await.is_err() {
+        if client.wire.write(vec![b'x'; 10_000]).await.is_err() {
             break;
         }
     }

@@ -26,7 +26,7 @@ async fn a_rejected_upload_gets_its_answer() {
     let backend = TestBackend::start().await;
     let proxy = TestProxy::serving(&Configuration::of(&backend).http("plainHttp: Reject")).await;
     let mut client = proxy.http().await;
-    let answer = client.request("POST", "/", &[], &[b'x'; 100_000]).await;
+    let answer = client.request("POST", "/", &[], &vec![b'x'; 100_000]).await;
     assert_eq!(answer.status, 426);
 }
 

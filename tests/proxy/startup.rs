@@ -6,8 +6,9 @@ use std::net::TcpListener;
 use std::process::Output;
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt;
 
-use super::support::{Configuration, DEADLINE, Reply, TestBackend, TestProxy, command, wait_until};
+use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, command, wait_until};
 
 fn run(arguments: &[&str], prepare: impl FnOnce(&std::path::Path)) -> Output {
     let directory = tempfile::tempdir().unwrap();
@@ -153,6 +154,28 @@ async fn metrics_say_what_happened() {
     assert!(expiry > 4e9, "{expiry}");
     drop(client);
     wait_until("the connection is gone", DEADLINE, async || proxy.metric("genkan_connections", &[]).await == Some(0.0)).await;
+}
+
+#[tokio::test]
+async fn metrics_count_what_happens_outside_of_exchanges() {
+    let backend = TestBackend::tunnel().await;
+    let proxy = TestProxy::serving(&Configuration::of(&backend).more("timeouts: { tlsHandshake: 1s }")).await;
+    let mut tunnel = proxy.https().await;
+    tunnel.send(super::http1::UPGRADE).await;
+    assert_eq!(tunnel.wire.answer_head().await.unwrap().status, 101);
+    wait_until("the tunnel is counted", DEADLINE, async || proxy.metric("genkan_tunnels", &[]).await == Some(1.0)).await;
+    drop(tunnel);
+    wait_until("its end is, too", DEADLINE, async || proxy.metric("genkan_tunnels", &[]).await == Some(0.0)).await;
+
+    let mut stuck = proxy.client().tcp().await.unwrap();
+    stuck.write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03").await.unwrap();
+    let timed_out = async || proxy.metric("genkan_tls_handshakes_total", &[("result", "timed_out")]).await;
+    wait_until("a handshake that timed out is counted", DEADLINE, async || timed_out().await == Some(1.0)).await;
+    drop(stuck);
+    Http1::plain(proxy.listener("https")).await.get("/").await;
+    let event = async || proxy.metric("genkan_connection_events_total", &[("event", "plain_http_on_tls")]).await;
+    wait_until("plain HTTP on the TLS port is counted", DEADLINE, async || event().await == Some(1.0)).await;
+    assert!(proxy.metric("genkan_health_probes_total", &[("backend", "web"), ("result", "passed")]).await >= Some(1.0));
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ async fn http_2_is_preferred_and_http_1_is_what_is_left() {
             assert_eq!(client.http1_on(stream).get("/").await.status, 200, "{offered:?}");
         }
     }
-    let error = client.tls(&["smtp"]).await.err().expect("no protocol in common");
+    let error = client.tls(&["smtp"]).await.expect_err("no protocol in common");
     assert_eq!(alert(&error), Some(AlertDescription::NoApplicationProtocol), "{error}");
 }
 
@@ -228,7 +228,8 @@ async fn plain_http_on_the_tls_port_is_redirected_where_that_is_the_policy() {
 async fn garbage_is_closed_and_others_are_served() {
     let backend = TestBackend::start().await;
     let proxy = TestProxy::of(&backend).await;
-    for garbage in [&b"\x00\x01\x02\x03\x04"[..], b"\x16\x03\x01\xff\xff\x01", b"\x16\x03\x01\x00\x05hello", b"\x80\x2e\x01\x03\x01", &[0xff; 20_000]]
+    for garbage in
+        [&b"\x00\x01\x02\x03\x04"[..], b"\x16\x03\x01\xff\xff\x01", b"\x16\x03\x01\x00\x05hello", b"\x80\x2e\x01\x03\x01", &vec![0xff; 20_000]]
     {
         let mut stream = proxy.client().tcp().await.unwrap();
         let _ = stream.write_all(garbage).await; // It may be closed before all of it is taken.
@@ -266,5 +267,5 @@ async fn a_client_that_closes_its_side_still_gets_its_answer_or_a_clean_end() {
         connection.wire.stream.shutdown().await.unwrap();
         connection.closed().await;
     }
-    wait_until("no connection stays", DEADLINE, async || proxy.metric("genkan_connections", &[]).await.unwrap_or(0.0) == 0.0).await;
+    wait_until("no connection stays", DEADLINE, async || proxy.metric("genkan_connections", &[]).await == Some(0.0)).await;
 }

@@ -182,13 +182,14 @@ impl TestBackend {
     }
 
     /// Leaves each request to a script.
+    #[allow(clippy::unused_async, reason = "it needs a runtime, and its siblings are async")]
     pub async fn scripted<F, R>(script: F) -> Self
     where
         F: Fn(Exchange) -> R + Send + Sync + 'static,
         R: Future<Output = io::Result<Exchange>> + Send + 'static,
     {
         let mut backend = Self::not_listening(script);
-        backend.listen().await;
+        backend.listen();
         backend
     }
 
@@ -221,7 +222,7 @@ impl TestBackend {
     }
 
     /// Begins to listen.
-    pub async fn listen(&mut self) {
+    pub fn listen(&mut self) {
         let State::Reserved(socket) = std::mem::replace(&mut self.state, State::Gone) else { panic!("it listens already") };
         socket.listen(1024).expect("the port is ours");
         let listener = TcpListener::from_std(socket.into()).expect("the test has a runtime");
@@ -416,6 +417,7 @@ impl Exchange {
 
     /// Closes the connection.
     pub fn close(self) -> io::Result<Self> {
+        drop(self.wire);
         Err(io::Error::other("closed as told"))
     }
 

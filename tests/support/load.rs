@@ -17,15 +17,15 @@ pub struct Load {
 impl Load {
     /// This many connections that stay open, each asking for `/` as soon as it has its answer.
     pub fn on_open_connections(proxy: &TestProxy, connections: usize) -> Self {
-        Self::start(proxy.client(), connections, usize::MAX)
+        Self::start(&proxy.client(), connections, usize::MAX)
     }
 
     /// This many clients that connect anew after every request.
     pub fn on_new_connections(proxy: &TestProxy, clients: usize) -> Self {
-        Self::start(proxy.client(), clients, 1)
+        Self::start(&proxy.client(), clients, 1)
     }
 
-    fn start(client: TestClient, connections: usize, requests_each: usize) -> Self {
+    fn start(client: &TestClient, connections: usize, requests_each: usize) -> Self {
         let (done, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
         for _ in 0..connections {

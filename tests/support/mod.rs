@@ -40,10 +40,7 @@ pub async fn wait_until(what: &str, deadline: Duration, mut condition: impl Asyn
 
 /// Gives a future the time that everything has.
 pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    match tokio::time::timeout(DEADLINE, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("waited {DEADLINE:?} in vain: {what}"),
-    }
+    tokio::time::timeout(DEADLINE, future).await.unwrap_or_else(|_| panic!("waited {DEADLINE:?} in vain: {what}"))
 }
 
 /// Watches a number until it has not moved for a second; what it is then.
