@@ -1,6 +1,7 @@
 //! Accepting connections: one task on the first worker owns every socket and hands each connection to the worker that
 //! has the fewest. So limits, a lack of descriptors, and the end live in one place, and long connections are balanced.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,10 +14,11 @@ use arc_swap::ArcSwap;
 use socket2::{SockRef, Socket};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::limits::{Admission, Permit};
-use super::live::Live;
+use super::live::{Live, LiveSocket};
 use super::socket::SocketKey;
 use super::worker::WorkerHandle;
 use crate::drain::{Drain, Stage};
@@ -28,8 +30,8 @@ pub struct Accepted {
     pub stream: TcpStream,
     /// Where it comes from.
     pub client: SocketAddr,
-    /// Where it came in.
-    pub socket: Arc<SocketKey>,
+    /// What is served where it came in.
+    pub listeners: Arc<LiveSocket>,
     /// Its place among the open ones.
     pub admission: Permit,
 }
@@ -69,11 +71,14 @@ impl Acceptor {
     /// Accepts until the end, on the sockets that `changes` bring.
     pub async fn run(self, mut changes: mpsc::Receiver<Change>) {
         let this = Rc::new(self);
-        let mut sockets: HashMap<SocketKey, watch::Sender<()>> = HashMap::new();
+        let mut sockets: HashMap<SocketKey, (watch::Sender<()>, JoinHandle<()>)> = HashMap::new();
         while let Some(Change { open, close, done }) = changes.recv().await {
             for key in close {
                 // Dropping its sender tells the task to close the socket.
-                sockets.remove(&key);
+                if let Some((keep, task)) = sockets.remove(&key) {
+                    drop(keep);
+                    let _ = task.await; // It has said what went wrong.
+                }
             }
             for (key, listener) in open {
                 let (keep, kept) = watch::channel(());
@@ -83,9 +88,10 @@ impl Acceptor {
                 )]
                 match AsyncFd::new(Socket::from(listener)) {
                     Ok(socket) => {
-                        let listening = Listening { acceptor: this.clone(), socket, key: Arc::new(key.clone()) };
-                        tokio::task::spawn_local(listening.run(kept));
-                        sockets.insert(key, keep);
+                        let listeners = RefCell::new(this.live.load().socket(&key).unwrap_or_default());
+                        let listening = Listening { acceptor: this.clone(), socket, key: key.clone(), listeners };
+                        let task = tokio::task::spawn_local(listening.run(kept));
+                        sockets.insert(key, (keep, task));
                     }
                     Err(error) => tracing::error!(%error, address = %key.address, "a socket cannot be waited for"),
                 }
@@ -103,7 +109,9 @@ impl Acceptor {
 struct Listening {
     acceptor: Rc<Acceptor>,
     socket: AsyncFd<Socket>,
-    key: Arc<SocketKey>,
+    key: SocketKey,
+    /// What was served here last: also for those that are in the queue when that ends.
+    listeners: RefCell<Arc<LiveSocket>>,
 }
 
 impl Listening {
@@ -123,10 +131,10 @@ impl Listening {
     async fn accept_all(&self) {
         let acceptor = &*self.acceptor;
         loop {
-            while acceptor.admission.open() >= acceptor.limit() {
+            if acceptor.admission.open() >= acceptor.limit() {
                 // More wait in the kernel's queue, and then at their clients.
                 acceptor.metrics.connection_event(ConnectionEvent::LimitReached);
-                acceptor.admission.released().await;
+                acceptor.admission.below(|| acceptor.limit()).await;
             }
             let Ok(mut ready) = self.socket.readable().await else { return };
             let mut accepted = 0;
@@ -158,15 +166,19 @@ impl Listening {
         let Some(client) = client.as_socket() else { return Ok(true) };
         stream.set_nonblocking(true)?;
         let acceptor = &*self.acceptor;
+        let live = acceptor.live.load();
+        if let Some(listeners) = live.socket(&self.key) {
+            self.listeners.replace(listeners);
+        }
         let Some(worker) = acceptor.workers.iter().min_by_key(|worker| worker.state.connections.load(Ordering::Relaxed)) else { return Ok(true) };
-        let per_client = acceptor.live.load().snapshot.limits.connections_per_client;
+        let per_client = live.snapshot.limits.connections_per_client;
         let Some(admission) = acceptor.admission.admit(client.ip(), per_client, &worker.state, acceptor.drain.guard()) else {
             acceptor.metrics.connection_event(ConnectionEvent::ClientLimitReached);
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO)); // A reset leaves nothing behind here.
             return Ok(true);
         };
         let client = SocketAddr::new(client.ip().to_canonical(), client.port());
-        let accepted = Accepted { stream: stream.into(), client, socket: self.key.clone(), admission };
+        let accepted = Accepted { stream: stream.into(), client, listeners: self.listeners.borrow().clone(), admission };
         let _ = worker.connections.send(accepted); // A worker that is gone ends the process.
         Ok(true)
     }

@@ -135,6 +135,10 @@ impl RequestBody {
             }
             Poll::Ready(end) => {
                 self.timer = None;
+                if matches!(end, Some(Ok(Frame::Trailers(_)))) {
+                    // They are not kept.
+                    self.replay.give_up();
+                }
                 Poll::Ready(end)
             }
             Poll::Pending => {

@@ -14,9 +14,8 @@ use tokio::net::TcpStream;
 
 use super::accept::Accepted;
 use super::http::http1::End;
-use super::http::{self, Connection, TlsFacts, cleartext};
-use super::io::linger::linger;
-use super::io::phase::{Phase, PhaseLimits};
+use super::http::{self, Connection, Record, Switched, TlsFacts, cleartext};
+use super::io::linger::{EARLY, linger};
 use super::io::plain::Stream;
 use super::io::wire::Wire;
 use super::live::{Live, LiveListener, LiveSocket};
@@ -30,10 +29,9 @@ use crate::telemetry::{ConnectionEvent, HandshakeFailure, HandshakeOutcome};
 
 /// Serves a connection from its first byte to its last.
 pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
-    let Accepted { stream, client, socket, admission } = accepted;
+    let Accepted { stream, client, listeners, admission } = accepted;
     let _admission = admission;
     let live = worker.live.load_full();
-    let Some(listeners) = live.socket(&socket) else { return };
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let Ok(local) = stream.local_addr() else { return };
     let arriving = Arriving { worker: worker.clone(), live, ends: (client, local) };
@@ -112,7 +110,7 @@ impl Arriving {
     async fn shake_hands(&self, wire: Wire) -> Result<TlsStream, (HandshakeFailure, Option<io::Error>)> {
         let hello = stream::read_hello(wire).await.map_err(|error| (failure(&error), Some(error)))?;
         if let Some(failure) = self.refusal(&hello.client()) {
-            refuse_name(hello).await;
+            self.refuse_name(hello).await;
             return Err((failure, None));
         }
         let config = self.worker.live.load().tls.clone();
@@ -130,31 +128,28 @@ impl Arriving {
         Some(if live.has_certificates() { HandshakeFailure::UnknownServerName } else { HandshakeFailure::NoCertificate })
     }
 
+    /// `unrecognized_name` (RFC 6066 section 3) as a fatal alert of our own: rustls would send another one.
+    async fn refuse_name(&self, hello: Hello) {
+        const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
+        let mut wire = hello.into_wire();
+        if wire.write_all(&ALERT).await.is_ok() {
+            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY).await;
+        }
+    }
+
     async fn cleartext(self, listener: &LiveListener, mut wire: Wire, deadline: &Timer) {
         self.event(ConnectionEvent::PlainHttpOnTls);
         let Protocol::Https { cleartext: policy } = listener.model.protocol else { return };
         let answered = deadline.limit(cleartext::answer(&mut wire, &self.live, policy, self.worker.mode)).await;
         if matches!(answered, Some(Ok(()))) {
-            linger(Stream::Plain(wire), &self.worker.upstream.timers).await;
+            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY).await;
         }
     }
 
     fn finish(self, listener: &Arc<LiveListener>, stream: Stream, tls: Option<TlsFacts>) -> (Rc<Connection>, Stream) {
-        let timeouts = &self.live.snapshot.timeouts;
-        let limits = PhaseLimits { request_head: timeouts.request_head, keep_alive: timeouts.keep_alive };
-        let phase = Rc::new(Phase::new(&self.worker.upstream.timers, limits));
-        let connection = Connection::new(self.worker, listener.clone(), self.ends, tls, phase);
+        let connection = Connection::new(self.worker, listener.clone(), self.ends, tls, &self.live.snapshot.timeouts);
         (Rc::new(connection), stream)
     }
-}
-
-/// `unrecognized_name` (RFC 6066 section 3) as a fatal alert of our own: rustls would send another one.
-async fn refuse_name(hello: Hello) {
-    const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
-    let mut wire = hello.into_wire();
-    // A client that is gone needs no alert.
-    let _ = wire.write_all(&ALERT).await;
-    let _ = wire.shutdown().await;
 }
 
 fn failure(error: &io::Error) -> HandshakeFailure {
@@ -171,15 +166,30 @@ async fn talk(connection: Rc<Connection>, stream: Stream) {
     let limits = &live.snapshot.limits.clone();
     let age = worker.upstream.timers.after(spread(live.snapshot.timeouts.connection_age, &worker));
     drop(live);
+    let timers = &worker.upstream.timers;
     if matches!(&stream, Stream::Tls(stream) if stream.is_http2()) {
-        return http::http2::serve(&connection, stream, &age, limits).await;
+        if let Some(stream) = http::http2::serve(&connection, stream, &age, limits).await {
+            linger(stream, timers, connection.last_words()).await;
+        }
+        return;
     }
+    // The two refer to each other until the switch is taken out, however this ends.
+    let untangle = Untangle(&connection);
     let served = http::http1::serve(&connection, stream, &age, limits).await;
     drop(age);
-    match served.end {
-        End::Closed => linger(served.stream, &worker.upstream.timers).await,
-        End::Aborted => served.stream.wire().abort(),
-        End::Switched => carry(&connection, served.stream, served.read).await,
+    let Some(served) = served else { return };
+    match (served.end, untangle.0.take_tunnel()) {
+        (End::Switched, Some(tunnel)) => carry(&connection, served.stream, served.read, tunnel).await,
+        (End::Aborted, _) => served.stream.wire().abort(),
+        (End::Closed | End::Switched, _) => linger(served.stream, timers, connection.last_words()).await,
+    }
+}
+
+struct Untangle<'c>(&'c Connection);
+
+impl Drop for Untangle<'_> {
+    fn drop(&mut self) {
+        drop(self.0.take_tunnel());
     }
 }
 
@@ -193,8 +203,8 @@ fn spread(age: Duration, worker: &Worker) -> Duration {
 }
 
 /// Carries another protocol.
-async fn carry(connection: &Connection, stream: Stream, read: Bytes) {
-    let Some((switched, mut record)) = connection.take_tunnel() else { return };
+async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Switched, Box<Record>)) {
+    let (switched, mut record) = tunnel;
     let worker = &connection.worker;
     let idle = worker.live.load().snapshot.timeouts.tunnel_idle;
     connection.phase.tunnel();

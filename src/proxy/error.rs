@@ -40,6 +40,8 @@ pub enum ErrorKind {
     NoReadyEndpoint,
     /// Every endpoint has as many requests as it may.
     EndpointsFull,
+    /// This process has no descriptor, port or memory for another connection to a backend.
+    OutOfResources,
     /// Nothing listens at the endpoint, or it cannot be reached.
     ConnectFailed,
     /// No connection within `backends[].timeouts.connect`.
@@ -91,6 +93,16 @@ impl From<ProxyError> for io::Error {
     }
 }
 
+/// Whether an operation failed for a lack of something of ours: descriptors, buffers, memory, local ports (errno(3)).
+pub fn is_out_of_resources(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOBUFS: i32 = 105;
+    error.kind() == io::ErrorKind::OutOfMemory
+        || error.kind() == io::ErrorKind::AddrNotAvailable
+        || matches!(error.raw_os_error(), Some(ENFILE | EMFILE | ENOBUFS))
+}
+
 impl ErrorKind {
     /// Whose doing it is.
     pub fn side(self) -> Side {
@@ -103,7 +115,9 @@ impl ErrorKind {
             | Self::ClientLeft
             | Self::ExpectationUnknown
             | Self::PlainHttpRejected => Side::Client,
-            Self::NoRoute | Self::RouteBroken | Self::NoReadyEndpoint | Self::EndpointsFull | Self::RequestTimedOut => Side::Us,
+            Self::NoRoute | Self::RouteBroken | Self::NoReadyEndpoint | Self::EndpointsFull | Self::OutOfResources | Self::RequestTimedOut => {
+                Side::Us
+            }
             Self::ConnectFailed
             | Self::ConnectTimedOut
             | Self::ClosedBeforeHead
@@ -130,6 +144,7 @@ impl ErrorKind {
             Self::RouteBroken => "route_broken",
             Self::NoReadyEndpoint => "failed_to_pick_backend",
             Self::EndpointsFull => "backend_full",
+            Self::OutOfResources => "out_of_resources",
             Self::ConnectFailed | Self::ConnectTimedOut => "failed_to_connect_to_backend",
             Self::ClosedBeforeHead => "backend_connection_closed_before_data_sent_to_client",
             Self::ResponseTimedOut | Self::RequestTimedOut => "backend_timeout",
@@ -155,6 +170,7 @@ impl fmt::Display for ErrorKind {
             Self::RouteBroken => "the route for this request cannot be served",
             Self::NoReadyEndpoint => "no endpoint of the backend is ready",
             Self::EndpointsFull => "every endpoint of the backend is busy",
+            Self::OutOfResources => "there is no room for another connection to a backend",
             Self::ConnectFailed => "the backend could not be reached",
             Self::ConnectTimedOut => "the backend did not accept a connection in time",
             Self::ClosedBeforeHead => "the backend closed the connection without an answer",

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -40,9 +41,22 @@ impl Admission {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Waits until a connection ends.
-    pub async fn released(&self) {
-        self.released.notified().await;
+    /// Waits until fewer connections are open than `limit` says, which may change while it waits.
+    pub async fn below(&self, limit: impl Fn() -> usize) {
+        loop {
+            let mut released = pin!(self.released.notified());
+            // From here on a release is not missed.
+            released.as_mut().enable();
+            if self.open() < limit() {
+                return;
+            }
+            released.await;
+        }
+    }
+
+    /// Wakes those who wait: the limit may have changed.
+    pub fn reconsider(&self) {
+        self.released.notify_waiters();
     }
 
     /// Lets a connection in to a worker; `None`: its client has too many.
@@ -79,7 +93,7 @@ impl Drop for Permit {
         }
         self.worker.connections.fetch_sub(1, Ordering::Relaxed);
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
-        self.admission.released.notify_one();
+        self.admission.released.notify_waiters();
     }
 }
 

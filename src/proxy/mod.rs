@@ -174,22 +174,37 @@ impl Proxy {
     async fn replace(&self, snapshot: Arc<Snapshot>) -> Vec<Diagnostic> {
         let mut published = self.published.lock().await;
         let mut findings = Vec::new();
-        let open = self.open(&snapshot, &mut published.bound, &mut findings);
-        let close: Vec<SocketKey> = unwanted(&snapshot, &published.bound);
+        let mut close: Vec<SocketKey> = unwanted(&snapshot, &published.bound);
+        // One that keeps its port and changes its address can only be opened after the old one is closed.
+        let in_the_way =
+            close.extract_if(.., |key| snapshot.listeners.iter().any(|listener| listener.address.port() == key.address.port())).collect();
         published.bound.retain(|key, _| !close.contains(key));
+        self.close_first(in_the_way, &mut published.bound).await;
+        let open = self.open(&snapshot, &mut published.bound, &mut findings);
 
         let live = Arc::new(Live::build(snapshot, &self.live.load(), &published.bound, &self.foundation));
         *self.sockets.lock().unwrap_or_else(PoisonError::into_inner) = published_sockets(&live.snapshot, &published.bound);
         let before = self.live.swap(live.clone());
         self.prober.watch(live.backends.clone());
-        if !open.is_empty() || !close.is_empty() {
-            let (done, accepted) = oneshot::channel();
-            // Neither fails but at the end of the process.
-            let _ = self.acceptor.send(Change { open, close, done }).await;
-            let _ = accepted.await;
-        }
+        self.change(open, close).await;
+        self.admission.reconsider();
         published.before = Some(before);
         findings
+    }
+
+    async fn close_first(&self, keys: Vec<SocketKey>, bound: &mut HashMap<SocketKey, SocketAddr>) {
+        bound.retain(|key, _| !keys.contains(key));
+        self.change(Vec::new(), keys).await;
+    }
+
+    async fn change(&self, open: Vec<(SocketKey, TcpListener)>, close: Vec<SocketKey>) {
+        if open.is_empty() && close.is_empty() {
+            return;
+        }
+        let (done, changed) = oneshot::channel();
+        // Neither fails but at the end of the process.
+        let _ = self.acceptor.send(Change { open, close, done }).await;
+        let _ = changed.await;
     }
 
     /// Opens the sockets that are not open yet.

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use genkan::model::{
-    Action, Backend, BackendTimeouts, ClientTimeouts, Diagnostic, DrainPolicy, Limits, Listener, LoadBalancing, Probe, Protocol,
-    Readiness, Report, Route, Snapshot,
+    Action, Backend, BackendTimeouts, ClientTimeouts, Diagnostic, DrainPolicy, Limits, Listener, LoadBalancing, Probe, Protocol, Readiness, Report,
+    Route, Snapshot,
 };
 
 /// A configuration that nothing is started on.

@@ -14,6 +14,8 @@ use tokio::time::timeout;
 use super::tls;
 use super::verdict::Outcome;
 use crate::model::{EndpointAddress, Probe, ProbeAction, ProbeScheme};
+use crate::proxy::error::is_out_of_resources;
+use crate::proxy::upstream::open;
 
 /// How late a time limit may be noticed before it says more about this process than about the endpoint.
 const LATE: Duration = Duration::from_millis(100);
@@ -37,25 +39,26 @@ impl Checker {
         Self { tls: tls::client_config() }
     }
 
-    /// Checks an endpoint; `None` if this process was too busy to tell.
+    /// Checks an endpoint; `None` if this process was too busy, or too short of something, to tell.
     pub async fn check(&self, address: EndpointAddress, probe: &Probe) -> Option<Outcome> {
         let started = Instant::now();
         match timeout(probe.timeout, self.act(address, &probe.action)).await {
-            Ok(outcome) => Some(outcome),
+            Ok(outcome) => outcome,
             Err(_) if started.elapsed() > probe.timeout + LATE => None,
             Err(_) => Some(failed(format!("no answer within {} s", probe.timeout.as_secs()), false)),
         }
     }
 
-    async fn act(&self, address: EndpointAddress, action: &ProbeAction) -> Outcome {
+    async fn act(&self, address: EndpointAddress, action: &ProbeAction) -> Option<Outcome> {
         let (host, port) = match action {
             ProbeAction::HttpGet { host, port, .. } | ProbeAction::TcpSocket { host, port } => (host.as_deref(), *port),
         };
         let stream = match connect(address, host, port).await {
             Ok(stream) => stream,
-            Err(error) => return failed(describe(&error), true),
+            Err(error) if is_out_of_resources(&error) => return None,
+            Err(error) => return Some(failed(describe(&error), true)),
         };
-        match action {
+        Some(match action {
             ProbeAction::TcpSocket { .. } => Outcome::Passed("it accepts connections".to_owned()),
             ProbeAction::HttpGet { path, scheme, headers, .. } => {
                 let request = request(address, host, port, path, headers);
@@ -66,7 +69,7 @@ impl Checker {
                     Err(Problem::Talk(error)) => failed(describe(&error), false),
                 }
             }
-        }
+        })
     }
 
     async fn get(&self, stream: TcpStream, scheme: ProbeScheme, request: &str) -> Result<u16, Problem> {
@@ -93,7 +96,7 @@ async fn connect(address: EndpointAddress, host: Option<&str>, port: Option<u16>
     };
     let mut result = Err(io::Error::other("it has no address"));
     for candidate in candidates {
-        result = TcpStream::connect(candidate).await;
+        result = open(candidate).await;
         if result.is_ok() {
             break;
         }

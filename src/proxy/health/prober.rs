@@ -1,6 +1,7 @@
 //! When endpoints are checked: a task for each, on a thread of their own, so that a busy worker delays no check. The
 //! verdict is kept at the endpoint, where balancing reads it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::check::Checker;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{FAST, Outcome, Verdict};
 use crate::drain::{Drain, Stage};
 use crate::model::{EndpointState, Probe, Readiness};
 use crate::proxy::backend::{Backend, Endpoint};
@@ -64,6 +65,8 @@ struct Probing {
 
 struct Task {
     probe: Probe,
+    /// What the task says of its backend.
+    backend: Rc<RefCell<Arc<Backend>>>,
     handle: tokio::task::JoinHandle<()>,
 }
 
@@ -92,24 +95,39 @@ impl Probing {
             return;
         };
         let task = match before.remove(&endpoint.id) {
-            Some(task) if task.probe == *probe => task,
+            Some(task) if task.probe == *probe => {
+                task.backend.replace(backend.clone());
+                task
+            }
             stale => {
                 if stale.is_some() {
                     let health = endpoint.health();
                     endpoint.set_health(health.state, format!("{} (by the probe before; the new one has not decided yet)", health.reason));
                 }
+                let shared = Rc::new(RefCell::new(backend.clone()));
                 let watching = Watching {
                     checker: self.checker.clone(),
                     metrics: self.metrics.clone(),
                     label: backend.label,
-                    backend: backend.clone(),
+                    backend: shared.clone(),
                     endpoint: endpoint.clone(),
                     probe: probe.clone(),
                 };
-                Task { probe: probe.clone(), handle: tokio::task::spawn_local(watching.run()) }
+                Task { probe: probe.clone(), backend: shared, handle: tokio::task::spawn_local(watching.run()) }
             }
         };
         self.tasks.insert(endpoint.id, task);
+    }
+}
+
+/// If its check panics, an endpoint must not stay what it was for ever.
+struct Unchecked(Arc<Endpoint>);
+
+impl Drop for Unchecked {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_health(EndpointState::NotReady, "its check failed inside genkan, which is a defect; the log has more".to_owned());
+        }
     }
 }
 
@@ -118,18 +136,22 @@ struct Watching {
     checker: Rc<Checker>,
     metrics: Arc<Metrics>,
     label: Label,
-    /// For its other endpoints: the warning is about all of them.
-    backend: Arc<Backend>,
+    /// Under the current configuration, for its other endpoints: the warning is about all of them.
+    backend: Rc<RefCell<Arc<Backend>>>,
     endpoint: Arc<Endpoint>,
     probe: Probe,
 }
 
 impl Watching {
     async fn run(self) {
+        let _unchecked = Unchecked(self.endpoint.clone());
         let mut verdict = Verdict::from(self.endpoint.health().state);
         let mut warn_at = (verdict.state == EndpointState::Unknown).then(|| Instant::now() + NEVER_READY + self.probe.initial_delay);
         loop {
-            let Some(outcome) = self.checker.check(self.endpoint.identity.address, &self.probe).await else { continue };
+            let Some(outcome) = self.checker.check(self.endpoint.identity.address, &self.probe).await else {
+                sleep(FAST).await;
+                continue;
+            };
             self.metrics.probe(self.label, matches!(outcome, Outcome::Passed(_)));
             verdict.note(&outcome, &self.probe);
             self.tell(&verdict, &outcome);
@@ -139,15 +161,17 @@ impl Watching {
                 warn_at = None;
                 self.warn(&outcome);
             }
+            let checked = Instant::now();
             tokio::select! {
                 () = sleep(verdict.pause(&self.probe)) => {}
-                () = self.endpoint.suspected.notified() => {}
+                // Requests that fail may ask for a check at once, but not for one each.
+                () = self.endpoint.suspected.notified() => sleep_until(checked + FAST).await,
             }
         }
     }
 
     fn tell(&self, verdict: &Verdict, outcome: &Outcome) {
-        let (backend, endpoint) = (&self.backend.model.name, &self.endpoint.name);
+        let (backend, endpoint) = (&*self.endpoint.identity.backend, &self.endpoint.name);
         let reason = match outcome {
             Outcome::Passed(how) => format!("{}: {how}", self.probe),
             Outcome::Failed { why, .. } if verdict.state == EndpointState::Ready => {
@@ -169,7 +193,8 @@ impl Watching {
 
     /// One warning a backend: its first endpoint speaks for all, if none of them is ready.
     fn warn(&self, outcome: &Outcome) {
-        let endpoints = &self.backend.endpoints;
+        let backend = self.backend.borrow().clone();
+        let endpoints = &backend.endpoints;
         let first = endpoints.first().is_some_and(|first| first.id == self.endpoint.id);
         let Outcome::Failed { why, unreachable } = outcome else { return };
         if !first || endpoints.iter().any(|endpoint| endpoint.is_ready()) {
@@ -182,7 +207,7 @@ impl Watching {
         };
         tracing::warn!(
             reason = "BackendNeverReady",
-            backend = self.backend.model.name,
+            backend = backend.model.name,
             endpoint = self.endpoint.name,
             probe = %self.probe,
             answer = why,

@@ -29,7 +29,7 @@ pub fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::PlainHttpRejected => StatusCode::UPGRADE_REQUIRED,
         ErrorKind::NoRoute => StatusCode::NOT_FOUND,
         ErrorKind::RouteBroken => StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull | ErrorKind::OutOfResources => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::ConnectFailed | ErrorKind::ClosedBeforeHead | ErrorKind::BadResponse(_) | ErrorKind::ResponseHeadTooLarge | ErrorKind::BodyCut => {
             StatusCode::BAD_GATEWAY
         }
@@ -52,6 +52,7 @@ fn proxy_status(kind: ErrorKind) -> &'static str {
         ErrorKind::RouteBroken => "genkan; error=proxy_configuration_error",
         ErrorKind::NoReadyEndpoint => "genkan; error=destination_unavailable",
         ErrorKind::EndpointsFull => "genkan; error=connection_limit_reached",
+        ErrorKind::OutOfResources => "genkan; error=proxy_internal_error",
         ErrorKind::ConnectFailed => "genkan; error=connection_refused",
         ErrorKind::ConnectTimedOut => "genkan; error=connection_timeout",
         ErrorKind::ClosedBeforeHead => "genkan; error=connection_terminated",
@@ -78,7 +79,7 @@ pub fn to_error(error: &ProxyError, mode: Mode, ids: &Ids, version: Version) -> 
     let headers = response.headers_mut();
     headers.insert(PROXY_STATUS, HeaderValue::from_static(proxy_status(error.kind)));
     match error.kind {
-        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull => {
+        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull | ErrorKind::OutOfResources => {
             // A backend that becomes ready is used within a second.
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }

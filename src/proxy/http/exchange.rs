@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response, StatusCode, Version};
 
 use super::answer;
 use super::forwarded::Forwarded;
@@ -15,6 +15,7 @@ use super::record::{Notes, Record, RecordedBody};
 use super::request::{Checked, check};
 use super::secure::{self, Decision};
 use super::{Connection, Switched};
+use crate::drain::Stage;
 use crate::proxy::backend::Backend;
 use crate::proxy::balance::pick;
 use crate::proxy::body::{Length, RequestBody, ResponseBody};
@@ -58,7 +59,7 @@ pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: Request
         Ok((_, Plan::Redirect(location))) => {
             let response = answer::to_redirect(&location, connection.worker.mode);
             notes.refused(response.status(), None);
-            return Ok(recorded(response, record));
+            return Ok(own(connection, response, record));
         }
         Ok((_, Plan::Close)) => {
             notes.failed(ErrorKind::PlainHttpRejected);
@@ -67,7 +68,7 @@ pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: Request
         Err(kind) => Err(kind.into()),
     };
     match answered {
-        Ok(Answered::Response(response)) => Ok(recorded(response, record)),
+        Ok(Answered::Response(response)) => Ok(recorded(connection, response, record)),
         Ok(Answered::Switched(response, switched)) => {
             connection.switch(switched, record);
             Ok(response.map(RecordedBody::unrecorded))
@@ -81,8 +82,21 @@ enum Answered {
     Switched(Response<ResponseBody>, Switched),
 }
 
-fn recorded(response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
+fn recorded(connection: &Connection, mut response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
+    // From the first word of the end on, clients are to come back on a new connection.
+    if connection.worker.stage() >= Stage::Leaving && record.request.version < Version::HTTP_2 {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response.map(|body| RecordedBody::new(body, record))
+}
+
+/// An answer of ours: to HEAD without its text.
+fn own(connection: &Connection, mut response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
+    connection.refuse_rest();
+    if record.request.method == Method::HEAD {
+        *response.body_mut() = ResponseBody::Empty;
+    }
+    recorded(connection, response, record)
 }
 
 /// The answer to whatever went wrong.
@@ -93,7 +107,7 @@ fn refuse(connection: &Connection, mut record: Box<Record>, error: &ProxyError) 
     }
     let response = answer::to_error(error, connection.worker.mode, &record.ids, record.request.version);
     record.notes.refused(response.status(), Some(error.kind));
-    recorded(response, record)
+    own(connection, response, record)
 }
 
 /// Decides what is done, under the configuration of this moment. Nothing of it but the route outlives this call.
@@ -153,9 +167,14 @@ impl Request<'_> {
         let worker = &self.connection.worker;
         let added = self.added();
         let mut tried = Vec::new();
+        let mut lost = None;
         self.backend.retries.deposit();
         loop {
-            let endpoint = pick(&self.backend, self.connection.client.ip(), &tried, &worker.random)?;
+            let picked = pick(&self.backend, self.connection.client.ip(), &tried, &worker.random);
+            let endpoint = picked.map_err(|kind| lost.take().unwrap_or_else(|| kind.into()))?;
+            if lost.is_some() {
+                worker.metrics.retry(self.backend.label);
+            }
             notes.send(&endpoint);
             let length = body.length();
             let attempt = Try { head: self.head(&added), endpoint: endpoint.acquire(), fresh: !tried.is_empty(), bounds: self.bounds.clone() };
@@ -169,8 +188,9 @@ impl Request<'_> {
                 Outcome::Failed(failed) => {
                     notes.bytes_in = failed.received;
                     tried.push(endpoint.id);
-                    body = self.again(failed, length, tried.len())?;
-                    worker.metrics.retry(self.backend.label);
+                    let error;
+                    (body, error) = self.again(failed, length, tried.len())?;
+                    lost = Some(error);
                 }
             }
         }
@@ -207,12 +227,12 @@ impl Request<'_> {
 
     /// The body for another try, if another is safe: no byte of the request was seen, or it may be repeated and has no
     /// body; and the backend's retries are not used up.
-    fn again(&self, failed: Failed, length: Length, tries: usize) -> Result<RequestBody, ProxyError> {
+    fn again(&self, failed: Failed, length: Length, tries: usize) -> Result<(RequestBody, ProxyError), ProxyError> {
         let Failed { error, body, seen, .. } = failed;
         let lost = matches!(error.kind, ErrorKind::ConnectFailed | ErrorKind::ConnectTimedOut | ErrorKind::ClosedBeforeHead);
         let safe = seen == Seen::Nothing || (is_idempotent(&self.parts.method) && length == Length::Empty);
         match body {
-            Some(body) if lost && safe && tries < MAX_TRIES && self.backend.retries.withdraw() => Ok(body),
+            Some(body) if lost && safe && tries < MAX_TRIES && self.backend.retries.withdraw() => Ok((body, error)),
             _ => Err(error),
         }
     }

@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -18,7 +19,7 @@ use super::exchange::exchange;
 use crate::drain::Stage;
 use crate::model::Limits;
 use crate::proxy::body::{BodyRules, RequestBody};
-use crate::proxy::io::phase::State;
+use crate::proxy::io::phase::{Owed, State};
 use crate::proxy::io::plain::{Observed, Stream};
 use crate::proxy::timer::Timer;
 use crate::telemetry::ConnectionEvent;
@@ -44,8 +45,9 @@ pub enum End {
     Switched,
 }
 
-/// Serves requests until the connection ends. `age` is the time after which it is asked to.
-pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Served {
+/// Serves requests until the connection ends. `age` is the time after which it is asked to. `None`: the client has not
+/// taken all that was written, and the connection has been reset.
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Option<Served> {
     let service = service_fn(|request: Request<Incoming>| {
         let connection = connection.clone();
         // Boxed, because hyper's connection is taken apart again and must not be pinned.
@@ -66,24 +68,34 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
     });
     let io = TokioIo::new(Observed::new(stream, connection.phase.clone()));
     let mut serving = builder(limits).serve_connection(io, service);
-    let mut leaving = false;
+    let (mut leaving, mut awaited) = (false, false);
     let end = poll_fn(|cx| {
         loop {
-            if let Poll::Ready(result) = serving.poll_without_shutdown(cx) {
+            // Its shutdown is a flush: see `Observed`.
+            if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
                 return Poll::Ready(ended(connection, result));
             }
             if !leaving && is_to_leave(connection, age, cx) {
-                leaving = true;
-                // Answers from here on say `Connection: close`; an idle connection has just had its last read.
-                Pin::new(&mut serving).graceful_shutdown();
-                continue;
+                match connection.phase.owes() {
+                    Owed::Nothing => {
+                        leaving = true;
+                        // An idle connection has just had its last read.
+                        Pin::new(&mut serving).graceful_shutdown();
+                        continue;
+                    }
+                    Owed::FirstRequest if !awaited => {
+                        awaited = true;
+                        connection.phase.leaving(FIRST_REQUEST);
+                    }
+                    Owed::FirstRequest | Owed::Request => {}
+                }
             }
             return connection.phase.poll_limit(cx).map(|state| timed_out(connection, state));
         }
     })
     .await;
     let parts = serving.into_parts();
-    let mut stream = parts.io.into_inner().into_stream();
+    let mut stream = parts.io.into_inner().into_stream()?;
     let end = match end {
         Over::Ended(end) => end,
         Over::HeadTimedOut => {
@@ -91,8 +103,11 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             End::Closed
         }
     };
-    Served { stream, read: parts.read_buf, end }
+    Some(Served { stream, read: parts.read_buf, end })
 }
+
+/// How long a connection that was accepted just before the end may take to send its first request.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 enum Over {
     Ended(End),

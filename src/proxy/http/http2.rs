@@ -31,34 +31,36 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What a stream may hold of an answer that its client is slow to take.
 const SEND_BUFFER: usize = 64 * 1024;
-/// Pieces up to this size are handed to h2 without asking for room first; it queues them.
-const SMALL: usize = 4 * 1024;
 /// Frames of this size: one fills a TLS record.
 const MAX_FRAME: u32 = 16 * 1024;
 
 type Serving = server::Connection<Gathered, Bytes>;
 
-/// Serves streams until the connection ends. `age` is the time after which it is asked to.
-pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) {
+/// Serves streams until the connection ends, and returns what is left of it. `age` is the time after which it is asked to.
+pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Option<Stream> {
     let io = Gathered::new(stream);
-    let ended = match handshake(connection, &io, limits).await {
-        Ok(mut serving) => {
-            connection.phase.idle();
-            run(connection, &mut serving, &io, age).await
+    let ended = serve_on(connection, &io, age, limits).await;
+    if let Err(broken) = ended {
+        let event = broken.event();
+        connection.worker.metrics.connection_event(event);
+        tracing::debug!(client = %connection.client, listener = connection.listener.model.name, %broken, "a connection ended early");
+        if event == ConnectionEvent::WriteStalled {
+            io.abort();
         }
-        Err(error) => Err(error),
-    };
-    let Err(broken) = ended else { return };
-    let event = broken.event();
-    connection.worker.metrics.connection_event(event);
-    tracing::debug!(client = %connection.client, listener = connection.listener.model.name, %broken, "a connection ended early");
-    if event == ConnectionEvent::WriteStalled {
-        io.abort();
     }
+    io.into_stream()
+}
+
+async fn serve_on(connection: &Rc<Connection>, io: &Gathered, age: &Timer, limits: &Limits) -> Result<(), Broken> {
+    let mut serving = handshake(connection, io, limits).await?;
+    connection.phase.idle();
+    run(connection, &mut serving, io, age).await
 }
 
 /// Why a connection ended early.
 enum Broken {
+    /// It has said nothing since its handshake.
+    Silent,
     Io(io::Error),
     Http2(h2::Error),
 }
@@ -66,6 +68,7 @@ enum Broken {
 impl Broken {
     fn event(&self) -> ConnectionEvent {
         let io = match self {
+            Self::Silent => return ConnectionEvent::IdleTimedOut,
             Self::Io(error) => Some(error),
             Self::Http2(error) => error.get_io(),
         };
@@ -80,6 +83,7 @@ impl Broken {
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Silent => f.write_str("nothing came after the handshake"),
             Self::Io(error) => error.fmt(f),
             Self::Http2(error) => error.fmt(f),
         }
@@ -105,7 +109,7 @@ async fn handshake(connection: &Connection, io: &Gathered, limits: &Limits) -> R
                 if let Poll::Ready(Err(error)) = sent {
                     return Poll::Ready(Err(Broken::Io(error)));
                 }
-                connection.phase.poll_limit(cx).map(|_| Err(Broken::Io(io::ErrorKind::TimedOut.into())))
+                connection.phase.poll_limit(cx).map(|_| Err(Broken::Silent))
             }
         }
     })
@@ -129,11 +133,12 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
             if !leaving && is_to_leave(connection, age, cx) {
                 leaving = true;
                 serving.graceful_shutdown();
+                connection.phase.leaving(LEAVING);
                 continue;
             }
             match ready!(connection.phase.poll_limit(cx)) {
-                // It has been told to leave, and had the same time again to do so.
-                State::Idle | State::New if leaving => return Poll::Ready(Ok(())),
+                // It has been told to leave, and has had its time to do so.
+                State::Idle | State::New if leaving && !serving.has_streams() => return Poll::Ready(Ok(())),
                 State::Idle | State::New => {
                     connection.worker.metrics.connection_event(ConnectionEvent::IdleTimedOut);
                     leaving = true;
@@ -147,7 +152,7 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
     .await
 }
 
-/// How long a client that was idle for too long has to acknowledge that it is asked to leave.
+/// How long a client without a request has to acknowledge that it is asked to leave.
 const LEAVING: Duration = Duration::from_secs(1);
 
 /// Accepts streams until there are none to accept.
@@ -166,15 +171,15 @@ fn is_to_leave(connection: &Connection, age: &Timer, cx: &mut Context<'_>) -> bo
         connection.worker.metrics.connection_event(ConnectionEvent::Aged);
         return true;
     }
-    connection.worker.stage() >= Stage::Closing
+    connection.worker.stage() >= Stage::Leaving
 }
 
 /// Answers one stream.
 async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let (head, body) = request.into_parts();
-    if !head.headers.contains_key(header::EXPECT) || body.is_end_stream() {
-        // Nobody waits.
-    } else if respond.send_informational(continue_100()).is_err() {
+    // hyper does this by itself, when the body is asked for.
+    let waits = !body.is_end_stream() && head.headers.get(header::EXPECT).is_some_and(|expected| expected == "100-continue");
+    if waits && respond.send_informational(continue_100()).is_err() {
         return;
     }
     let (body, stall) = {
@@ -217,13 +222,16 @@ async fn send(connection: &Connection, response: Response<RecordedBody>, mut res
         return;
     };
     if body.is_end() {
-        return;
+        return body.finish();
     }
     let timer = connection.worker.upstream.timers.timer();
-    if let Err(kind) = send_body(&mut stream, &mut body, &timer, stall).await {
-        body.fail(kind);
-        let reason = if kind.side() == Side::Client { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
-        stream.send_reset(reason);
+    match send_body(&mut stream, &mut body, &timer, stall).await {
+        Ok(()) => body.finish(),
+        Err(kind) => {
+            body.fail(kind);
+            let reason = if kind.side() == Side::Client { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
+            stream.send_reset(reason);
+        }
     }
 }
 
@@ -251,11 +259,11 @@ async fn send_body(stream: &mut SendStream<Bytes>, body: &mut RecordedBody, time
 
 /// Hands a piece over as the client gives room for it; it has `timeouts.responseWrite` for each step.
 async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
-    if data.len() <= SMALL && stream.capacity() == 0 {
+    while !data.is_empty() {
         stream.reserve_capacity(data.len());
-    }
-    while data.len() > SMALL {
-        stream.reserve_capacity(data.len());
+        if stream.capacity() >= data.len() {
+            return stream.send_data(data, end).map_err(|_| ErrorKind::ClientLeft);
+        }
         timer.set(stall);
         let room = poll_fn(|cx| match stream.poll_capacity(cx) {
             Poll::Ready(Some(Ok(room))) => Poll::Ready(Ok(room)),
@@ -270,11 +278,8 @@ async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, t
         let piece = data.split_to(room?.min(data.len()));
         let last = end && data.is_empty();
         stream.send_data(piece, last).map_err(|_| ErrorKind::ClientLeft)?;
-        if data.is_empty() {
-            return Ok(());
-        }
     }
-    stream.send_data(data, end).map_err(|_| ErrorKind::ClientLeft)
+    Ok(())
 }
 
 /// Fields that HTTP/2 does not have (RFC 9113 section 8.2.2); our own answers are written for either version.

@@ -12,16 +12,19 @@ mod record;
 mod request;
 mod secure;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backend::InFlight;
-use super::io::phase::Phase;
+use super::io::linger::EARLY;
+use super::io::phase::{Phase, PhaseLimits};
 use super::live::LiveListener;
 use super::upstream::http1::Connection as BackendConnection;
 use super::worker::Worker;
+use crate::model::ClientTimeouts;
 pub use record::Record;
 
 /// What the exchanges of a client's connection share.
@@ -40,6 +43,10 @@ pub struct Connection {
     pub phase: Rc<Phase>,
     /// The switch of protocols that an exchange has led to.
     tunnel: RefCell<Option<(Switched, Box<Record>)>>,
+    /// A request was answered before all of it had come, perhaps.
+    refused: Cell<bool>,
+    /// `timeouts.responseWrite`.
+    response_write: Duration,
 }
 
 /// What a handshake led to.
@@ -66,14 +73,34 @@ pub struct OpenExchange(Rc<Phase>);
 
 impl Connection {
     /// A connection that is ready for its first request.
-    pub fn new(worker: Rc<Worker>, listener: Arc<LiveListener>, ends: (SocketAddr, SocketAddr), tls: Option<TlsFacts>, phase: Rc<Phase>) -> Self {
+    pub fn new(
+        worker: Rc<Worker>,
+        listener: Arc<LiveListener>,
+        ends: (SocketAddr, SocketAddr),
+        tls: Option<TlsFacts>,
+        timeouts: &ClientTimeouts,
+    ) -> Self {
         let (client, local) = ends;
-        Self { worker, client, local, listener, tls, phase, tunnel: RefCell::new(None) }
+        worker.metrics.connection_opened(listener.label);
+        let limits = PhaseLimits { request_head: timeouts.request_head, keep_alive: timeouts.keep_alive };
+        let phase = Rc::new(Phase::new(&worker.upstream.timers, limits));
+        let response_write = timeouts.response_write;
+        Self { worker, client, local, listener, tls, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
+    }
+
+    /// How long the client has to take the last of what was written, once nothing more comes.
+    pub fn last_words(&self) -> Duration {
+        if self.refused.get() { EARLY } else { self.response_write }
     }
 
     /// As in URLs.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// What is still to come of a request is not waited for.
+    fn refuse_rest(&self) {
+        self.refused.set(true);
     }
 
     /// An exchange begins.
@@ -94,6 +121,12 @@ impl Connection {
     /// The tunnel that this connection has become, if it has.
     pub fn take_tunnel(&self) -> Option<(Switched, Box<Record>)> {
         self.tunnel.borrow_mut().take()
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.worker.metrics.connection_closed(self.listener.label);
     }
 }
 

@@ -193,11 +193,7 @@ pub struct RecordedBody {
 impl RecordedBody {
     /// Puts the two together.
     pub fn new(body: ResponseBody, record: Box<Record>) -> Self {
-        let mut recorded = Self { body, record: Some(record) };
-        if recorded.body.is_end() {
-            recorded.close();
-        }
-        recorded
+        Self { body, record: Some(record) }
     }
 
     /// The next piece.
@@ -214,10 +210,12 @@ impl RecordedBody {
             }
             Poll::Ready(Some(Ok(Frame::Trailers(_))) | None) | Poll::Pending => {}
         }
-        if self.body.is_end() {
-            self.close();
-        }
         polled
+    }
+
+    /// The last byte has been handed over.
+    pub fn finish(mut self) {
+        self.close();
     }
 
     /// A body whose record is kept elsewhere.
@@ -262,7 +260,12 @@ impl Body for RecordedBody {
     type Error = ProxyError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, ProxyError>>> {
-        self.get_mut().poll_next(cx).map_ok(|frame| match frame {
+        let this = self.get_mut();
+        let polled = this.poll_next(cx);
+        if this.body.is_end() {
+            this.close();
+        }
+        polled.map_ok(|frame| match frame {
             Frame::Data(data) => http_body::Frame::data(data),
             Frame::Trailers(trailers) => http_body::Frame::trailers(trailers),
         })

@@ -46,7 +46,7 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
         "" => None,
         host => Some(Authority::parse(host).map_err(|_| ErrorKind::BadRequest("its host is no host name"))?),
     };
-    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    let target = target(request)?;
     let path = path(request)?;
     let nominated = Nominated::of(&request.headers).map_err(|_| ErrorKind::BadRequest("its Connection field names too much"))?;
     let upgrade = upgrade(request)?;
@@ -101,6 +101,14 @@ fn host(request: &Parts) -> Result<&str, ErrorKind> {
         (None, None) if request.version == Version::HTTP_10 => Ok(""),
         (None, None) => Err(ErrorKind::BadRequest("it has no host")),
     }
+}
+
+/// What is sent on, in origin-form (RFC 9112 section 3.2.1). A bare authority is for CONNECT, and a query without a path
+/// would be a request line of another form.
+fn target(request: &Parts) -> Result<&str, ErrorKind> {
+    let bare = request.uri.authority().is_some() && request.uri.scheme().is_none();
+    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    if bare || target.starts_with('?') { Err(ErrorKind::BadRequest("its target is no path")) } else { Ok(target) }
 }
 
 fn path(request: &Parts) -> Result<Cow<'_, str>, ErrorKind> {

@@ -15,12 +15,12 @@ use crate::proxy::timer::Timers;
 
 /// How much of what nobody reads is taken.
 const MAX_BYTES: usize = 256 * 1024;
-/// For how long.
-const MAX_TIME: Duration = Duration::from_secs(2);
+/// How long a client is listened to whose request was refused before it had come.
+pub const EARLY: Duration = Duration::from_secs(2);
 
-/// Closes our side, and waits a moment for the client's.
-pub async fn linger(mut stream: Stream, timers: &Timers) {
-    let timer = timers.after(MAX_TIME);
+/// Closes our side, and waits for the client's, for so long at most.
+pub async fn linger(mut stream: Stream, timers: &Timers, limit: Duration) {
+    let timer = timers.after(limit);
     let closing = async {
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
         discard(&stream).await

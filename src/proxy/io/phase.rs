@@ -10,6 +10,8 @@ use crate::proxy::timer::{Timer, Timers};
 pub struct Phase {
     state: Cell<State>,
     exchanges: Cell<usize>,
+    /// Bytes of the next request came while the answer before was leaving.
+    more_came: Cell<bool>,
     timer: Timer,
     limits: PhaseLimits,
 }
@@ -31,6 +33,17 @@ pub enum State {
     Tunnel,
 }
 
+/// What would be lost if a connection were closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// It was accepted, and its first request may be on its way.
+    FirstRequest,
+    /// A part of a request has come.
+    Request,
+    /// Nothing that its codec does not look after.
+    Nothing,
+}
+
 /// How long the states may last that only the client can end.
 #[derive(Clone, Copy, Debug)]
 pub struct PhaseLimits {
@@ -43,7 +56,7 @@ pub struct PhaseLimits {
 impl Phase {
     /// A connection on which nothing has come. A client that connects and says nothing has the time of a request head.
     pub fn new(timers: &Timers, limits: PhaseLimits) -> Self {
-        Self { state: Cell::new(State::New), exchanges: Cell::new(0), timer: timers.after(limits.request_head), limits }
+        Self { state: Cell::new(State::New), exchanges: Cell::new(0), more_came: Cell::new(false), timer: timers.after(limits.request_head), limits }
     }
 
     /// Bytes have come from the client.
@@ -51,18 +64,22 @@ impl Phase {
         match self.state.get() {
             // The time for the first head began with the connection.
             State::New => self.state.set(State::Head),
-            State::Idle | State::Flushing => {
-                self.state.set(State::Head);
-                self.timer.set(self.limits.request_head);
-            }
+            State::Idle => self.head(),
+            State::Flushing => self.more_came.set(true),
             State::Head | State::Exchange | State::Tunnel => {}
         }
+    }
+
+    fn head(&self) {
+        self.state.set(State::Head);
+        self.timer.set(self.limits.request_head);
     }
 
     /// A request's head is complete.
     pub fn exchange_opened(&self) {
         self.exchanges.set(self.exchanges.get() + 1);
         self.state.set(State::Exchange);
+        self.more_came.set(false);
         self.timer.clear();
     }
 
@@ -76,8 +93,10 @@ impl Phase {
 
     /// Everything that was handed over has left.
     pub fn flushed(&self) {
-        if self.state.get() == State::Flushing {
-            self.idle();
+        match (self.state.get(), self.more_came.replace(false)) {
+            (State::Flushing, false) => self.idle(),
+            (State::Flushing, true) => self.head(),
+            (_, more_came) => self.more_came.set(more_came),
         }
     }
 
@@ -96,6 +115,20 @@ impl Phase {
     pub fn tunnel(&self) {
         self.state.set(State::Tunnel);
         self.timer.clear();
+    }
+
+    /// Whether the client has only a part of an answer.
+    pub fn is_answering(&self) -> bool {
+        matches!(self.state.get(), State::Exchange | State::Flushing)
+    }
+
+    /// What a connection that is to end still waits for.
+    pub fn owes(&self) -> Owed {
+        match self.state.get() {
+            State::New => Owed::FirstRequest,
+            State::Head => Owed::Request,
+            State::Idle | State::Exchange | State::Flushing | State::Tunnel => Owed::Nothing,
+        }
     }
 
     /// Ready when the client has had its time; the state says for what.
@@ -128,6 +161,17 @@ mod tests {
         phase.flushed();
         assert_eq!((phase.state.get(), limit(&phase)), (State::Idle, None));
         phase.bytes_came();
+        assert_eq!(limit(&phase), Some(State::Head));
+    }
+
+    #[test]
+    fn a_request_that_comes_while_an_answer_leaves_has_its_time_afterwards() {
+        let phase = phase(Duration::ZERO, Duration::from_secs(60));
+        phase.exchange_opened();
+        phase.exchange_closed();
+        phase.bytes_came();
+        assert_eq!(limit(&phase), None, "an answer is never cut for it");
+        phase.flushed();
         assert_eq!(limit(&phase), Some(State::Head));
     }
 

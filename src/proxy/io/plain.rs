@@ -33,21 +33,44 @@ impl Stream {
     }
 }
 
-/// What the HTTP/1 codec reads and writes.
+/// What the HTTP/1 codec reads and writes. If it is dropped in the middle of an answer, the connection ends with a reset:
+/// what the client has is not the whole.
 pub struct Observed {
-    stream: Stream,
+    /// `None` once it has been taken out.
+    stream: Option<Stream>,
     phase: Rc<Phase>,
+    /// The last write found no room.
+    blocked: bool,
 }
 
 impl Observed {
     /// A stream whose phase follows what happens on it.
     pub fn new(stream: Stream, phase: Rc<Phase>) -> Self {
-        Self { stream, phase }
+        Self { stream: Some(stream), phase, blocked: false }
     }
 
-    /// The stream, when the codec is done with it.
-    pub fn into_stream(self) -> Stream {
-        self.stream
+    /// The stream, when the codec is done with it; `None` if that had more to write.
+    pub fn into_stream(mut self) -> Option<Stream> {
+        if self.blocked { None } else { self.stream.take() }
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
+        self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.blocked = written.is_pending();
+        written
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.stream
+            && self.phase.is_answering()
+        {
+            stream.wire().abort();
+        }
     }
 }
 
@@ -55,7 +78,7 @@ impl AsyncRead for Observed {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let read = this.stream()?.poll_read(cx, buf);
         if buf.filled().len() > before {
             this.phase.bytes_came();
         }
@@ -65,11 +88,15 @@ impl AsyncRead for Observed {
 
 impl AsyncWrite for Observed {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = this.stream()?.poll_write(cx, buf);
+        this.note(written)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        this.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -78,15 +105,16 @@ impl AsyncWrite for Observed {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let flushed = Pin::new(&mut this.stream).poll_flush(cx);
+        let flushed = this.stream()?.poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
             this.phase.flushed();
         }
-        flushed
+        this.note(flushed)
     }
 
+    /// Only flushes: how the connection ends is decided by whoever takes the stream out.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        self.poll_flush(cx)
     }
 }
 
@@ -113,6 +141,11 @@ impl Gathered {
         let gathering = &mut *self.0.borrow_mut();
         ready!(gathering.poll_drain(cx))?;
         Pin::new(&mut gathering.stream).poll_flush(cx)
+    }
+
+    /// The stream, once the codec is gone.
+    pub fn into_stream(self) -> Option<Stream> {
+        Rc::into_inner(self.0).map(|gathering| gathering.into_inner().stream)
     }
 
     /// Makes the end of this connection a reset.

@@ -8,13 +8,14 @@ use tokio::net::TcpStream;
 
 use super::http1::Connection;
 use crate::proxy::backend::Endpoint;
-use crate::proxy::error::{ErrorKind, ProxyError};
+use crate::proxy::error::{ErrorKind, ProxyError, is_out_of_resources};
 use crate::proxy::timer::Timers;
 
 /// Opens a connection. `localhost` is whichever of its addresses answers; the one that did is tried first the next time.
 pub async fn connect(endpoint: &Endpoint, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
     match timers.after(limit).limit(open_any(endpoint)).await {
         Some(Ok(stream)) => Ok(Connection::new(stream)),
+        Some(Err(error)) if is_out_of_resources(&error) => Err(ProxyError::new(ErrorKind::OutOfResources, error)),
         Some(Err(error)) => Err(ProxyError::new(ErrorKind::ConnectFailed, error)),
         None => Err(ErrorKind::ConnectTimedOut.into()),
     }
@@ -37,7 +38,8 @@ async fn open_any(endpoint: &Endpoint) -> io::Result<TcpStream> {
     result
 }
 
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+/// Opens a connection to an address.
+pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     // A port of our own that the kernel happened to connect to itself (simultaneous open) is nobody's backend.
     if stream.local_addr()? == address {

@@ -160,18 +160,14 @@ impl Call {
         (self.upload.state == UploadState::Sent && self.connection.input.is_empty()).then_some(self.connection)
     }
 
-    /// The connection after a switch of protocols.
-    pub fn into_connection(self) -> Connection {
-        self.connection
+    /// The connection after a switch of protocols; `None` if the backend switched before it had the whole request.
+    pub fn into_switched(self) -> Option<Connection> {
+        (self.upload.state == UploadState::Sent).then_some(self.connection)
     }
 
     /// Sends the request and reads until the head of the answer. `waits_for` says whose turn it is when it is pending.
     pub fn poll_head(&mut self, cx: &mut Context<'_>, waits_for: &mut WaitsFor) -> Poll<Result<ResponseHead, ProxyError>> {
-        *waits_for = match self.poll_upload(cx)? {
-            Poll::Ready(()) => WaitsFor::Backend,
-            Poll::Pending if self.upload.is_written(&self.connection) => WaitsFor::Client,
-            Poll::Pending => WaitsFor::Backend,
-        };
+        *waits_for = self.poll_send(cx)?;
         loop {
             if self.may_have_head() {
                 let asked = Asked { method: &self.method, upgrade: self.upgrade.as_ref() };
@@ -207,8 +203,13 @@ impl Call {
     }
 
     /// Reads the next piece of the answer's body, while the request's goes on.
-    pub fn poll_body(&mut self, cx: &mut Context<'_>, decoder: &mut framing::Decoder) -> Poll<Option<Result<Frame, ProxyError>>> {
-        let _ = self.poll_upload(cx)?; // Pending: the answer does not wait for it.
+    pub fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        decoder: &mut framing::Decoder,
+        waits_for: &mut WaitsFor,
+    ) -> Poll<Option<Result<Frame, ProxyError>>> {
+        *waits_for = self.poll_send(cx)?;
         loop {
             let malformed = |framing::Malformed(why)| ProxyError::from(ErrorKind::BadResponse(why));
             match decoder.decode(&mut self.connection.input).map_err(malformed)? {
@@ -228,6 +229,14 @@ impl Call {
         }
     }
 
+    /// Goes on with the request, and says whose turn it is.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<WaitsFor, ProxyError> {
+        Ok(match self.poll_upload(cx)? {
+            Poll::Pending if self.upload.is_written(&self.connection) => WaitsFor::Client,
+            Poll::Pending | Poll::Ready(()) => WaitsFor::Backend,
+        })
+    }
+
     /// Writes as much of the request as the client has sent and the backend takes. Fails only for the client's doing.
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
         loop {
@@ -237,6 +246,7 @@ impl Call {
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "the backend takes no more of a request");
                     self.upload.abandon();
+                    self.connection.output.clear();
                 }
                 Poll::Pending => return Poll::Pending,
             }
@@ -267,16 +277,18 @@ impl Upload {
                 }
                 self.data = data;
             }
-            Some(Frame::Trailers(trailers)) => self.end(output, &trailers),
-            None => self.end(output, &HeaderMap::new()),
+            Some(Frame::Trailers(trailers)) => self.end(output, &trailers)?,
+            None => self.end(output, &HeaderMap::new())?,
         }
         Poll::Ready(Ok(()))
     }
 
-    fn end(&mut self, output: &mut BytesMut, trailers: &HeaderMap) {
+    fn end(&mut self, output: &mut BytesMut, trailers: &HeaderMap) -> Result<(), ProxyError> {
         self.state = UploadState::Ending;
         if !self.chunked {
-            return;
+            // Whatever is missing would be taken from the next request on this connection.
+            let whole = self.body.length() == Length::Exact(self.body.received());
+            return if whole { Ok(()) } else { Err(ErrorKind::ClientLeft.into()) };
         }
         output.extend_from_slice(b"0\r\n");
         for (name, value) in trailers.iter().filter(|(name, _)| crate::proxy::headers::passes_as_trailer(name)) {
@@ -285,6 +297,7 @@ impl Upload {
             }
         }
         output.extend_from_slice(b"\r\n");
+        Ok(())
     }
 
     fn is_written(&self, connection: &Connection) -> bool {

@@ -14,9 +14,10 @@ use super::backend::InFlight;
 use super::body::{Frame, Length};
 use super::error::{ErrorKind, ProxyError};
 use super::timer::Timer;
-use http1::Call;
 use http1::framing::Decoder;
+use http1::{Call, WaitsFor};
 
+pub use connect::open;
 pub use send::{Answer, Failed, Outcome, Seen, Try, Upstream};
 
 /// How long the parts of a try may take, and how large they may be.
@@ -47,6 +48,8 @@ pub struct BackendBody {
     keep_alive: bool,
     timer: Option<Timer>,
     received: u64,
+    /// Bytes of the request that had left when its timer was set.
+    sent: u64,
 }
 
 struct Rest {
@@ -57,7 +60,7 @@ struct Rest {
 impl BackendBody {
     fn new(call: Call, decoder: Decoder, keep_alive: bool, endpoint: InFlight, upstream: Upstream, bounds: Bounds) -> Self {
         let received = call.received();
-        let mut body = Self { decoder, rest: Some(Rest { call, endpoint }), bounds, upstream, keep_alive, timer: None, received };
+        let mut body = Self { decoder, rest: Some(Rest { call, endpoint }), bounds, upstream, keep_alive, timer: None, received, sent: 0 };
         if body.decoder.is_done() {
             body.finish();
         }
@@ -67,8 +70,14 @@ impl BackendBody {
     /// The next piece. The backend has `timeouts.idle` for each.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, ProxyError>>> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
-        let polled = rest.call.poll_body(cx, &mut self.decoder);
+        let mut waits_for = WaitsFor::Backend;
+        let polled = rest.call.poll_body(cx, &mut self.decoder, &mut waits_for);
         self.received = rest.call.received();
+        // While the request's body goes on, the backend is not silent, or it is not its turn.
+        if rest.call.sent() != self.sent || waits_for == WaitsFor::Client {
+            self.sent = rest.call.sent();
+            self.timer = None;
+        }
         match polled {
             Poll::Ready(frame) => {
                 self.timer = None;
@@ -79,16 +88,19 @@ impl BackendBody {
                 }
                 Poll::Ready(frame)
             }
-            Poll::Pending => self.poll_limits(cx).map(|kind| {
+            Poll::Pending => self.poll_limits(cx, waits_for).map(|kind| {
                 self.rest = None;
                 Some(Err(kind.into()))
             }),
         }
     }
 
-    fn poll_limits(&mut self, cx: &mut Context<'_>) -> Poll<ErrorKind> {
+    fn poll_limits(&mut self, cx: &mut Context<'_>, waits_for: WaitsFor) -> Poll<ErrorKind> {
         if self.bounds.overall.as_ref().is_some_and(|overall| overall.poll(cx).is_ready()) {
             return Poll::Ready(ErrorKind::RequestTimedOut);
+        }
+        if waits_for == WaitsFor::Client {
+            return Poll::Pending;
         }
         let timer = self.timer.get_or_insert_with(|| self.upstream.timers.after(self.bounds.idle));
         timer.poll(cx).map(|()| ErrorKind::BodyTimedOut)

@@ -20,6 +20,9 @@ struct Idle {
 /// Idle connections to one endpoint. More requests than this at a time are rare; their connections are opened anew.
 const MAX_IDLE: usize = 256;
 
+/// However long a backend keeps its connections.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 impl Pools {
     /// A connection to this endpoint that can take a request, if there is one.
     pub fn take(&self, endpoint: u64) -> Option<Connection> {
@@ -36,7 +39,7 @@ impl Pools {
 
     /// Keeps a connection for as long as it may stay unused.
     pub fn put(&self, endpoint: u64, mut connection: Connection, keep_alive: Duration) {
-        let Some(until) = Instant::now().checked_add(keep_alive) else { return };
+        let until = Instant::now() + keep_alive.min(LONGEST);
         connection.rest();
         let mut pools = self.0.borrow_mut();
         let idle = pools.entry(endpoint).or_default();

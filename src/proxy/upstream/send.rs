@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use super::connect::connect;
 use super::http1::head::{RequestHead, ResponseHead};
@@ -14,7 +13,7 @@ use super::pool::Pools;
 use super::{BackendBody, Bounds};
 use crate::proxy::backend::InFlight;
 use crate::proxy::body::RequestBody;
-use crate::proxy::error::{ErrorKind, ProxyError};
+use crate::proxy::error::{ErrorKind, ProxyError, Side};
 use crate::proxy::timer::Timers;
 
 /// What one try led to.
@@ -84,7 +83,7 @@ impl Upstream {
         let pooled = if fresh { None } else { self.pools.take(endpoint.endpoint().id) };
         let connection = match pooled {
             Some(connection) => connection,
-            None => match self.open(&endpoint, bounds.connect).await {
+            None => match self.open(&endpoint, &bounds).await {
                 Ok(connection) => connection,
                 Err(error) => return Outcome::Failed(Failed::new(error, body, 0)),
             },
@@ -92,7 +91,16 @@ impl Upstream {
         let mut call = Call::new(connection, &head, body, bounds.response_head);
         let answered = self.await_head(&mut call, &bounds).await;
         match answered {
-            Ok(head) if head.upgrade.is_some() => Outcome::Switched(head, call.into_connection(), endpoint),
+            Ok(head) if head.upgrade.is_some() => {
+                let received = call.received();
+                match call.into_switched() {
+                    Some(connection) => Outcome::Switched(head, connection, endpoint),
+                    None => {
+                        let error = ErrorKind::BadResponse("it switches protocols before it has the request").into();
+                        Outcome::Failed(Failed { error, body: None, seen: Seen::Something, received })
+                    }
+                }
+            }
             Ok(mut head) => {
                 endpoint.endpoint().trust();
                 call.settle();
@@ -107,9 +115,13 @@ impl Upstream {
         }
     }
 
-    async fn open(&self, endpoint: &InFlight, limit: Duration) -> Result<Connection, ProxyError> {
-        let opened = connect(endpoint.endpoint(), limit, &self.timers).await;
-        if opened.is_err() {
+    async fn open(&self, endpoint: &InFlight, bounds: &Bounds) -> Result<Connection, ProxyError> {
+        let opening = connect(endpoint.endpoint(), bounds.connect, &self.timers);
+        let opened = match &bounds.overall {
+            Some(overall) => overall.limit(opening).await.unwrap_or_else(|| Err(ErrorKind::RequestTimedOut.into())),
+            None => opening.await,
+        };
+        if opened.as_ref().is_err_and(|error| error.kind.side() == Side::Backend) {
             endpoint.endpoint().suspect();
         }
         opened

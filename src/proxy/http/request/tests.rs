@@ -51,7 +51,9 @@ fn what_cannot_be_forwarded_is_refused() {
     let twice = [host, ("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")];
     assert!(matches!(refusal(&parts("POST", "/", H1, &twice)), Some(ErrorKind::BadRequest(_))));
     assert_eq!(refusal(&parts("OPTIONS", "*", H1, &[host])), None);
-    assert!(matches!(refusal(&parts("GET", "*", H1, &[host])), Some(ErrorKind::BadRequest(_))));
+    for target in ["*", "first", "http://shop.test?x"] {
+        assert!(matches!(refusal(&parts("GET", target, H1, &[host])), Some(ErrorKind::BadRequest(_))), "{target}");
+    }
 }
 
 #[test]
