@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -15,6 +15,8 @@ pub struct Drain(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     stage: watch::Sender<Stage>,
+    /// The same, for those who ask often.
+    now: AtomicU8,
     guards: AtomicUsize,
     released: Notify,
 }
@@ -23,13 +25,13 @@ struct Shared {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Serving.
-    Running,
+    Running = 0,
     /// `readyz` answers 503; new connections are still taken.
-    Leaving,
+    Leaving = 1,
     /// Nothing new is taken; what is in flight goes on.
-    Closing,
+    Closing = 2,
     /// Whatever is left is cut off.
-    Stopped,
+    Stopped = 3,
 }
 
 /// Work that the end waits for. Dropping it says that the work is done.
@@ -39,16 +41,23 @@ pub struct Guard(Arc<Shared>);
 impl Drain {
     /// A process that runs.
     pub fn new() -> Self {
-        Self(Arc::new(Shared { stage: watch::Sender::new(Stage::Running), guards: AtomicUsize::new(0), released: Notify::new() }))
+        let stage = watch::Sender::new(Stage::Running);
+        Self(Arc::new(Shared { stage, now: AtomicU8::new(0), guards: AtomicUsize::new(0), released: Notify::new() }))
     }
 
     /// How far the end has come.
     pub fn stage(&self) -> Stage {
-        *self.0.stage.borrow()
+        match self.0.now.load(Ordering::Acquire) {
+            0 => Stage::Running,
+            1 => Stage::Leaving,
+            2 => Stage::Closing,
+            _ => Stage::Stopped,
+        }
     }
 
     /// Moves the end on; it never goes back.
     pub fn advance(&self, stage: Stage) {
+        self.0.now.fetch_max(stage as u8, Ordering::AcqRel);
         self.0.stage.send_if_modified(|now| {
             let later = *now < stage;
             *now = stage.max(*now);

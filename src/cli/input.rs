@@ -39,9 +39,10 @@ pub(super) fn choose(files: &[PathBuf]) -> Result<Chosen, Refusal> {
     Ok(Chosen { configuration: Configuration::Files(inputs), label })
 }
 
-/// What would be read in addition to a configuration that is given otherwise.
+/// What was named in addition to a configuration that is given otherwise. A file in a default place is no contradiction:
+/// the image has one.
 pub(super) fn also_there(files: &[PathBuf]) -> Option<String> {
-    named(files).first().map(|path| format!("-f {}", path.display())).or_else(|| default_place().map(|path| path.display().to_string()))
+    named(files).first().map(|path| format!("-f {}", path.display()))
 }
 
 /// A variable that ends in a newline names nothing after it.

@@ -1,5 +1,5 @@
 //! Which endpoint a request goes to, among those that may be used. One function an algorithm; none of them waits, and
-//! what may be used is decided once, in `candidates`.
+//! what may be used is decided once, in `pick`.
 
 use std::net::IpAddr;
 use std::sync::Arc;

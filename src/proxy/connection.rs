@@ -133,7 +133,7 @@ impl Arriving {
         const ALERT: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
         let mut wire = hello.into_wire();
         if wire.write_all(&ALERT).await.is_ok() {
-            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY).await;
+            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY, EARLY).await;
         }
     }
 
@@ -142,7 +142,7 @@ impl Arriving {
         let Protocol::Https { cleartext: policy } = listener.model.protocol else { return };
         let answered = deadline.limit(cleartext::answer(&mut wire, &self.live, policy, self.worker.mode)).await;
         if matches!(answered, Some(Ok(()))) {
-            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY).await;
+            linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY, EARLY).await;
         }
     }
 
@@ -169,7 +169,7 @@ async fn talk(connection: Rc<Connection>, stream: Stream) {
     let timers = &worker.upstream.timers;
     if matches!(&stream, Stream::Tls(stream) if stream.is_http2()) {
         if let Some(stream) = http::http2::serve(&connection, stream, &age, limits).await {
-            linger(stream, timers, connection.last_words()).await;
+            linger(stream, timers, connection.write_limit(), connection.listens_for(true)).await;
         }
         return;
     }
@@ -181,7 +181,9 @@ async fn talk(connection: Rc<Connection>, stream: Stream) {
     match (served.end, untangle.0.take_tunnel()) {
         (End::Switched, Some(tunnel)) => carry(&connection, served.stream, served.read, tunnel).await,
         (End::Aborted, _) => served.stream.wire().abort(),
-        (End::Closed | End::Switched, _) => linger(served.stream, timers, connection.last_words()).await,
+        (End::Closed | End::Switched, _) => {
+            linger(served.stream, timers, connection.write_limit(), connection.listens_for(false)).await;
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub struct Worker {
     pub random: Random,
     /// How answers of ours look.
     pub mode: Mode,
-    stage: Cell<Stage>,
+    /// As everybody who waits has been told.
+    told: Cell<Stage>,
     drain: Drain,
 }
 
@@ -112,7 +113,7 @@ impl Start {
             access_log: self.access_log,
             random: Random::new(),
             mode: self.mode,
-            stage: Cell::new(self.drain.stage()),
+            told: Cell::new(self.drain.stage()),
             drain: self.drain,
         });
         if let Some((acceptor, changes)) = self.acceptor.take() {
@@ -139,7 +140,7 @@ impl Start {
 impl Worker {
     /// How far the end of the process has come.
     pub fn stage(&self) -> Stage {
-        self.stage.get()
+        self.drain.stage()
     }
 
     /// Starts a part of a connection, which ends with that.
@@ -166,7 +167,7 @@ impl Worker {
         self.upstream.timers.sweep(now);
         self.upstream.pools.sweep(now);
         let stage = self.drain.stage();
-        if stage != self.stage.replace(stage) {
+        if stage != self.told.replace(stage) {
             self.upstream.timers.wake_all();
         }
         stage < Stage::Stopped

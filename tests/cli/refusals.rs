@@ -43,9 +43,11 @@ fn no_configuration_names_the_places() {
 fn flags_and_a_file_exclude_each_other_and_both_are_named() {
     let place = good();
     let flags = "--certificate tls --backend http://127.0.0.1:9000 --readiness /healthz";
-    place.run(&format!("run {flags}")).code(2).tells(&["--certificate", "./genkan.yaml"]);
     place.run(&format!("run {flags} -f other.yaml")).code(2).tells(&["--certificate", "-f other.yaml"]);
     place.run_with("run -f other.yaml", &[("GENKAN_BACKEND", "http://127.0.0.1:1")], "").code(2).tells(&["--backend", "-f other.yaml"]);
+    // A file in a default place was not named: the image has one, and the flags are used in its place.
+    let alone = "run --strict --admin off --certificate gone --backend http://127.0.0.1:9000 --readiness none";
+    place.run(alone).code(1).tells(&["gone does not exist"]);
 }
 
 #[test]

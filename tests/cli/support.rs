@@ -64,7 +64,17 @@ impl Place {
         let mut stdin = child.stdin.take().unwrap();
         let _ = std::io::Write::write_all(&mut stdin, input.as_bytes()); // Most commands read nothing.
         drop(stdin);
+        // None of these serves; one that does by mistake must not hold up the rest.
+        let id = rustix::process::Pid::from_child(&child);
+        let (done, ended) = std::sync::mpsc::channel::<()>();
+        let watchdog = std::thread::spawn(move || {
+            if ended.recv_timeout(Duration::from_secs(60)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL); // It may just have ended.
+            }
+        });
         let output = child.wait_with_output().unwrap();
+        drop(done);
+        watchdog.join().unwrap();
         Done {
             code: output.status.code().expect("ended by itself"),
             out: String::from_utf8(output.stdout).unwrap(),

@@ -603,10 +603,10 @@ enum Expected {
 /// The second request that an attacker wants the backend to see.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
-fn smuggling_cases() -> Vec<(String, Vec<u8>, Expected)> {
+fn smuggling_cases() -> Vec<(String, String, Expected)> {
     use Expected::{BadBody, OneAtMost, Refused};
     let mut cases = Vec::new();
-    let mut add = |name: &str, bytes: String, expected| cases.push((name.to_owned(), bytes.into_bytes(), expected));
+    let mut add = |name: &str, bytes: String, expected| cases.push((name.to_owned(), bytes, expected));
     let post = |fields: &str, body: &str| format!("POST /first HTTP/1.1\r\nhost: localhost\r\n{fields}\r\n{body}");
 
     let inside = format!("0\r\n\r\n{SMUGGLED}");
@@ -681,7 +681,11 @@ async fn no_request_is_read_as_two() {
     let backend = TestBackend::start().await;
     let proxy = TestProxy::of(&backend).await;
     let mut wrong = Vec::new();
-    for (name, bytes, expected) in smuggling_cases() {
+    for (index, (name, bytes, expected)) in smuggling_cases().into_iter().enumerate() {
+        // A backend notes a request when it has read it, which may be after the case that it belongs to.
+        let target = format!("/first/{index}/");
+        let bytes = bytes.replace("/first", &target);
+        let another = |path: &str| path.starts_with("/first/") && !path.starts_with(&target);
         let before = backend.request_count();
         let mut client = proxy.https().await;
         client.send(bytes).await;
@@ -689,13 +693,20 @@ async fn no_request_is_read_as_two() {
         let answer = client.wire.answer("GET").await;
         let _ = client.wire.write("GET /after HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
         let _ = client.wire.until_end().await;
-        let seen: Vec<_> = backend.requests().split_off(before).into_iter().filter(|request| request.head.target() != "/after").collect();
+        let seen: Vec<_> = backend
+            .requests()
+            .split_off(before)
+            .into_iter()
+            .filter(|request| request.head.target() != "/after" && !another(request.head.target()))
+            .collect();
         let status = answer.as_ref().map_or(0, |answer| answer.status);
 
         let clear = seen.len() <= 1
             && seen.iter().all(|request| {
                 let head = &request.head;
-                head.target() == "/first" && !(head.has("content-length") && head.has("transfer-encoding")) && head.all("content-length").len() < 2
+                head.target().starts_with(&target)
+                    && !(head.has("content-length") && head.has("transfer-encoding"))
+                    && head.all("content-length").len() < 2
             });
         let held = match expected {
             Expected::Refused => seen.is_empty() && (status == 0 || (400..=505).contains(&status)),

@@ -88,9 +88,20 @@ impl Connection {
         Self { worker, client, local, listener, tls, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
     }
 
-    /// How long the client has to take the last of what was written, once nothing more comes.
-    pub fn last_words(&self) -> Duration {
-        if self.refused.get() { EARLY } else { self.response_write }
+    /// How long what the client still sends is taken, so that the last answer is not lost to a reset: a request that was
+    /// refused half-way, or HTTP/2's word for each piece of an answer that has been read. An HTTP/1 client that has asked
+    /// all it will sends nothing more.
+    pub fn listens_for(&self, http2: bool) -> Duration {
+        match (self.refused.get(), http2) {
+            (_, true) => self.response_write.saturating_sub(self.phase.idle_for()),
+            (true, false) => EARLY,
+            (false, false) => Duration::ZERO,
+        }
+    }
+
+    /// How long the client has to take what has been written.
+    pub fn write_limit(&self) -> Duration {
+        self.response_write
     }
 
     /// As in URLs.

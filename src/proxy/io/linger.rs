@@ -18,15 +18,13 @@ const MAX_BYTES: usize = 256 * 1024;
 /// How long a client is listened to whose request was refused before it had come.
 pub const EARLY: Duration = Duration::from_secs(2);
 
-/// Closes our side, and waits for the client's, for so long at most.
-pub async fn linger(mut stream: Stream, timers: &Timers, limit: Duration) {
-    let timer = timers.after(limit);
-    let closing = async {
-        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await?;
-        discard(&stream).await
-    };
-    if let Some(Err(error)) = timer.limit(closing).await {
-        tracing::trace!(%error, "the client was gone already");
+/// Closes our side within `write`, and then takes what still comes until the client closes its own, for `read` at most.
+pub async fn linger(mut stream: Stream, timers: &Timers, write: Duration, read: Duration) {
+    let timer = timers.after(write);
+    let closed = timer.limit(poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx))).await;
+    if matches!(closed, Some(Ok(()))) && !read.is_zero() {
+        timer.set(read);
+        let _ = timer.limit(discard(&stream)).await; // Whatever it was, it is over.
     }
 }
 

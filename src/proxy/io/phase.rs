@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::proxy::timer::{Timer, Timers};
 
@@ -12,6 +12,7 @@ pub struct Phase {
     exchanges: Cell<usize>,
     /// Bytes of the next request came while the answer before was leaving.
     more_came: Cell<bool>,
+    idle_since: Cell<Option<Instant>>,
     timer: Timer,
     limits: PhaseLimits,
 }
@@ -56,7 +57,14 @@ pub struct PhaseLimits {
 impl Phase {
     /// A connection on which nothing has come. A client that connects and says nothing has the time of a request head.
     pub fn new(timers: &Timers, limits: PhaseLimits) -> Self {
-        Self { state: Cell::new(State::New), exchanges: Cell::new(0), more_came: Cell::new(false), timer: timers.after(limits.request_head), limits }
+        Self {
+            state: Cell::new(State::New),
+            exchanges: Cell::new(0),
+            more_came: Cell::new(false),
+            idle_since: Cell::new(None),
+            timer: timers.after(limits.request_head),
+            limits,
+        }
     }
 
     /// Bytes have come from the client.
@@ -79,6 +87,7 @@ impl Phase {
     pub fn exchange_opened(&self) {
         self.exchanges.set(self.exchanges.get() + 1);
         self.state.set(State::Exchange);
+        self.idle_since.set(None);
         self.more_came.set(false);
         self.timer.clear();
     }
@@ -103,6 +112,7 @@ impl Phase {
     /// It waits for a request from now on.
     pub fn idle(&self) {
         self.state.set(State::Idle);
+        self.idle_since.set(Some(Instant::now()));
         self.timer.set(self.limits.keep_alive);
     }
 
@@ -115,6 +125,11 @@ impl Phase {
     pub fn tunnel(&self) {
         self.state.set(State::Tunnel);
         self.timer.clear();
+    }
+
+    /// For how long nothing has been owed to the client.
+    pub fn idle_for(&self) -> Duration {
+        self.idle_since.get().map(|since| since.elapsed()).unwrap_or_default()
     }
 
     /// Whether the client has only a part of an answer.

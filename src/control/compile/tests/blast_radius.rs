@@ -1,3 +1,5 @@
+//! Blast radius one, as a property: what is broken changes nothing else, and memoised is the same as fresh.
+
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::SystemTime;

@@ -1,3 +1,5 @@
+//! Which pair is served when the files of a certificate are good, bad, old or gone.
+
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair as Key, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, SignatureAlgorithm, date_time_ymd};

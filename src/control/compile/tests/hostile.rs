@@ -1,3 +1,5 @@
+//! Bytes from the disk that nobody meant well: read or refused, and never slowly.
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
