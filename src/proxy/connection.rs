@@ -35,7 +35,8 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let Ok(local) = stream.local_addr() else { return };
     let arriving = Arriving { worker: worker.clone(), live, ends: (client, local) };
-    let Some((connection, stream)) = arriving.open(stream, &listeners).await else { return };
+    // Boxed one after the other: a handshake has tens of KiB of state that the connection does not carry on with.
+    let Some((connection, stream)) = Box::pin(arriving.open(stream, &listeners)).await else { return };
     talk(connection, stream).await;
 }
 
@@ -115,8 +116,7 @@ impl Arriving {
         }
         let config = self.worker.live.load().tls.clone();
         let Some(config) = config else { return Err((HandshakeFailure::NoCertificate, None)) };
-        // A few KiB of state that only the handshake needs.
-        Box::pin(hello.finish(config)).await.map_err(|error| (failure(&error), Some(error)))
+        hello.finish(config).await.map_err(|error| (failure(&error), Some(error)))
     }
 
     /// Whether there is nothing to serve for what the client asks for.
@@ -168,18 +168,18 @@ async fn talk(connection: Rc<Connection>, stream: Stream) {
     drop(live);
     let timers = &worker.upstream.timers;
     if matches!(&stream, Stream::Tls(stream) if stream.is_http2()) {
-        if let Some(stream) = http::http2::serve(&connection, stream, &age, limits).await {
+        if let Some(stream) = Box::pin(http::http2::serve(&connection, stream, &age, limits)).await {
             linger(stream, timers, connection.write_limit(), connection.listens_for(true)).await;
         }
         return;
     }
     // The two refer to each other until the switch is taken out, however this ends.
     let untangle = Untangle(&connection);
-    let served = http::http1::serve(&connection, stream, &age, limits).await;
+    let served = Box::pin(http::http1::serve(&connection, stream, &age, limits)).await;
     drop(age);
     let Some(served) = served else { return };
     match (served.end, untangle.0.take_tunnel()) {
-        (End::Switched, Some(tunnel)) => carry(&connection, served.stream, served.read, tunnel).await,
+        (End::Switched, Some(tunnel)) => Box::pin(carry(&connection, served.stream, served.read, tunnel)).await,
         (End::Aborted, _) => served.stream.wire().abort(),
         (End::Closed | End::Switched, _) => {
             linger(served.stream, timers, connection.write_limit(), connection.listens_for(false)).await;

@@ -31,7 +31,7 @@ pub async fn linger(mut stream: Stream, timers: &Timers, write: Duration, read: 
 /// Reads the socket itself: what comes is of no interest, encrypted or not.
 async fn discard(stream: &Stream) -> io::Result<()> {
     let socket = stream.wire().stream();
-    let mut scratch = [0; 4096];
+    let mut scratch = vec![0; 4096];
     let mut taken = 0;
     poll_fn(|cx| {
         while taken < MAX_BYTES {
