@@ -90,8 +90,9 @@ pub struct Proxy {
 #[derive(Default)]
 struct Published {
     bound: HashMap<SocketKey, SocketAddr>,
-    /// The one before, which the last exchanges may still be looking at: it is dropped here and never on a worker.
-    before: Option<Arc<Live>>,
+    /// Those before, which a handshake or the beginning of a request may still be looking at. They are dropped here, once
+    /// nobody does, and never on a worker.
+    retired: Vec<Arc<Live>>,
 }
 
 impl Proxy {
@@ -188,7 +189,8 @@ impl Proxy {
         self.prober.watch(live.backends.clone());
         self.change(open, close).await;
         self.admission.reconsider();
-        published.before = Some(before);
+        published.retired.retain(|live| Arc::strong_count(live) > 1);
+        published.retired.push(before);
         findings
     }
 
