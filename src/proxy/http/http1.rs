@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::Connection;
 use super::exchange::exchange;
 use crate::drain::Stage;
 use crate::model::Limits;
-use crate::proxy::body::{BodyRules, RequestBody};
+use crate::proxy::body::RequestBody;
 use crate::proxy::io::phase::{Owed, State};
 use crate::proxy::io::plain::{Observed, Stream};
 use crate::proxy::timer::Timer;
@@ -53,16 +53,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
         // Boxed, because hyper's connection is taken apart again and must not be pinned.
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let body = {
-                let live = connection.worker.live.load();
-                let snapshot = &live.snapshot;
-                let rules = BodyRules {
-                    limit: snapshot.limits.request_body.unwrap_or(u64::MAX),
-                    period: snapshot.timeouts.request_body,
-                    timers: &connection.worker.upstream.timers,
-                };
-                RequestBody::http1(body, &rules)
-            };
+            let body = RequestBody::http1(body, &connection.body_rules());
             exchange(&connection, head, body).await
         })
     });
@@ -75,7 +66,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
                 return Poll::Ready(ended(connection, result));
             }
-            if !leaving && is_to_leave(connection, age, cx) {
+            if !leaving && connection.is_to_leave(Stage::Closing, age, cx) {
                 match connection.phase.owes() {
                     Owed::Nothing => {
                         leaving = true;
@@ -125,15 +116,6 @@ fn builder(limits: &Limits) -> http1::Builder {
         builder.max_headers(limits.request_headers);
     }
     builder
-}
-
-/// The process ends, or the connection is old enough.
-fn is_to_leave(connection: &Connection, age: &Timer, cx: &mut Context<'_>) -> bool {
-    if age.poll(cx).is_ready() {
-        connection.worker.metrics.connection_event(ConnectionEvent::Aged);
-        return true;
-    }
-    connection.worker.stage() >= Stage::Closing
 }
 
 fn timed_out(connection: &Connection, state: State) -> Over {

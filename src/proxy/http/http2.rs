@@ -18,7 +18,7 @@ use super::exchange::exchange;
 use super::record::RecordedBody;
 use crate::drain::Stage;
 use crate::model::Limits;
-use crate::proxy::body::{BodyRules, Frame, RequestBody};
+use crate::proxy::body::{Frame, RequestBody};
 use crate::proxy::error::{ErrorKind, Side};
 use crate::proxy::io::phase::State;
 use crate::proxy::io::plain::{Gathered, Stream};
@@ -130,7 +130,7 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Io(error))),
                 Poll::Pending => {}
             }
-            if !leaving && is_to_leave(connection, age, cx) {
+            if !leaving && connection.is_to_leave(Stage::Leaving, age, cx) {
                 leaving = true;
                 serving.graceful_shutdown();
                 connection.phase.leaving(LEAVING);
@@ -166,14 +166,6 @@ fn poll_streams(connection: &Rc<Connection>, serving: &mut Serving, cx: &mut Con
     Poll::Ready(Ok(()))
 }
 
-fn is_to_leave(connection: &Connection, age: &Timer, cx: &mut Context<'_>) -> bool {
-    if age.poll(cx).is_ready() {
-        connection.worker.metrics.connection_event(ConnectionEvent::Aged);
-        return true;
-    }
-    connection.worker.stage() >= Stage::Leaving
-}
-
 /// Answers one stream.
 async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
     let (head, body) = request.into_parts();
@@ -182,17 +174,8 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
     if waits && respond.send_informational(continue_100()).is_err() {
         return;
     }
-    let (body, stall) = {
-        let live = connection.worker.live.load();
-        let snapshot = &live.snapshot;
-        let rules = BodyRules {
-            limit: snapshot.limits.request_body.unwrap_or(u64::MAX),
-            period: snapshot.timeouts.request_body,
-            timers: &connection.worker.upstream.timers,
-        };
-        let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        (RequestBody::http2(body, announced, &rules), snapshot.timeouts.response_write)
-    };
+    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let body = RequestBody::http2(body, announced, &connection.body_rules());
     let mut exchange = std::pin::pin!(exchange(connection, head, body));
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(answered) => Poll::Ready(Some(answered)),
@@ -201,7 +184,7 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
     })
     .await;
     match answered {
-        Some(Ok(response)) => send(connection, response, respond, stall).await,
+        Some(Ok(response)) => send(connection, response, respond).await,
         Some(Err(_)) => respond.send_reset(Reason::REFUSED_STREAM),
         None => {}
     }
@@ -213,7 +196,7 @@ fn continue_100() -> Response<()> {
     response
 }
 
-async fn send(connection: &Connection, response: Response<RecordedBody>, mut respond: SendResponse<Bytes>, stall: Duration) {
+async fn send(connection: &Connection, response: Response<RecordedBody>, mut respond: SendResponse<Bytes>) {
     let (mut head, mut body) = response.into_parts();
     head.version = Version::HTTP_2;
     strip(&mut head.headers);
@@ -225,7 +208,7 @@ async fn send(connection: &Connection, response: Response<RecordedBody>, mut res
         return body.finish();
     }
     let timer = connection.worker.upstream.timers.timer();
-    match send_body(&mut stream, &mut body, &timer, stall).await {
+    match send_body(&mut stream, &mut body, &timer, connection.write_limit()).await {
         Ok(()) => body.finish(),
         Err(kind) => {
             body.fail(kind);

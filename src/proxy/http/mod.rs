@@ -16,15 +16,20 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Context;
 use std::time::Duration;
 
 use super::backend::InFlight;
+use super::body::BodyRules;
 use super::io::linger::EARLY;
 use super::io::phase::{Phase, PhaseLimits};
 use super::live::LiveListener;
+use super::timer::Timer;
 use super::upstream::http1::Connection as BackendConnection;
 use super::worker::Worker;
+use crate::drain::Stage;
 use crate::model::ClientTimeouts;
+use crate::telemetry::ConnectionEvent;
 pub use record::Record;
 
 /// What the exchanges of a client's connection share.
@@ -107,6 +112,22 @@ impl Connection {
     /// As in URLs.
     pub fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// What holds for request bodies under the configuration of the moment.
+    fn body_rules(&self) -> BodyRules<'_> {
+        let live = self.worker.live.load();
+        let limit = live.snapshot.limits.request_body.unwrap_or(u64::MAX);
+        BodyRules { limit, period: live.snapshot.timeouts.request_body, timers: &self.worker.upstream.timers }
+    }
+
+    /// Whether the end of the process has come to `stage`, or the connection is old enough.
+    fn is_to_leave(&self, stage: Stage, age: &Timer, cx: &mut Context<'_>) -> bool {
+        if age.poll(cx).is_ready() {
+            self.worker.metrics.connection_event(ConnectionEvent::Aged);
+            return true;
+        }
+        self.worker.stage() >= stage
     }
 
     /// What is still to come of a request is not waited for.
