@@ -33,7 +33,7 @@ pub struct Permit {
 }
 
 /// Descriptors that are not connections: sockets, files, the admin pages, probes.
-const RESERVED: u64 = 256;
+const RESERVED: u64 = 128;
 
 impl Admission {
     /// Open connections.

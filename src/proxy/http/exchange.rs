@@ -214,8 +214,7 @@ impl Request<'_> {
         let asked = self.checked.authority.as_ref().and_then(|authority| authority.port);
         let mut added = String::with_capacity(512);
         Forwarded {
-            client: self.connection.client,
-            scheme,
+            origin: &self.connection.origin,
             host: self.checked.host,
             port: asked.unwrap_or(if scheme == "https" { 443 } else { 80 }),
             ids: self.ids,

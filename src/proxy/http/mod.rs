@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
+use self::forwarded::Origin;
 use super::backend::InFlight;
 use super::body::BodyRules;
 use super::io::linger::EARLY;
@@ -44,6 +45,8 @@ pub struct Connection {
     pub listener: Arc<LiveListener>,
     /// What was negotiated; `None` for plain HTTP.
     pub tls: Option<TlsFacts>,
+    /// What its backends are told of it.
+    origin: Origin,
     /// What it is doing.
     pub phase: Rc<Phase>,
     /// The switch of protocols that an exchange has led to.
@@ -90,7 +93,8 @@ impl Connection {
         let limits = PhaseLimits { request_head: timeouts.request_head, keep_alive: timeouts.keep_alive };
         let phase = Rc::new(Phase::new(&worker.upstream.timers, limits));
         let response_write = timeouts.response_write;
-        Self { worker, client, local, listener, tls, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
+        let origin = Origin::new(client.ip(), if tls.is_some() { "https" } else { "http" });
+        Self { worker, client, local, listener, tls, origin, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
     }
 
     /// How long what the client still sends is taken, so that the last answer is not lost to a reset: a request that was

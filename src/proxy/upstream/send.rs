@@ -83,7 +83,8 @@ impl Upstream {
         let pooled = if fresh { None } else { self.pools.take(endpoint.endpoint().id) };
         let connection = match pooled {
             Some(connection) => connection,
-            None => match self.open(&endpoint, &bounds).await {
+            // Boxed: nearly every request goes over a pooled connection, and need not carry this state.
+            None => match Box::pin(self.open(&endpoint, &bounds)).await {
                 Ok(connection) => connection,
                 Err(error) => return Outcome::Failed(Failed::new(error, body, 0)),
             },
