@@ -8,6 +8,7 @@ use crate::cli::report::{self, Form};
 use crate::cli::{NO, USAGE, WARNINGS, counts};
 use crate::control::Refused;
 use crate::model::{Diagnostic, ObjectKind, Reason, Report, Severity, SocketAddress};
+use crate::proxy::port_holder;
 
 /// What is told, and the exit code.
 #[derive(Debug)]
@@ -61,7 +62,9 @@ pub(super) fn refuse_findings(report: &Report) -> Result<(), Failure> {
 
 /// The admin pages have no place.
 pub(super) fn admin_unavailable(address: SocketAddress, error: &io::Error) -> Failure {
-    let finding = Diagnostic::error(Reason::PortUnavailable, format!("the admin pages cannot listen on {address}: {error}"))
+    let holder = if error.kind() == ErrorKind::AddrInUse { port_holder(address.port()) } else { None };
+    let why = holder.map_or_else(|| error.to_string(), |holder| format!("already in use by {holder}"));
+    let finding = Diagnostic::error(Reason::PortUnavailable, format!("the admin pages cannot listen on {address}: {why}"))
         .about(ObjectKind::Configuration, "admin")
         .effect("the process does not start: nobody could see whether it is ready");
     let finding = match error.kind() {

@@ -170,7 +170,10 @@ impl Control {
                 self.refused = !findings.is_empty();
                 self.status.add_findings(findings);
             }
-            self.status.published(&snapshot);
+            if let Some(generation) = self.status.published(&snapshot) {
+                let (routes, backends, certificates) = (snapshot.routes.len(), snapshot.backends.len(), snapshot.certificates.len());
+                tracing::info!(generation, routes, backends, certificates, "a change is in force");
+            }
             self.log.write(&self.status.current_report());
         }
     }

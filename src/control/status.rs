@@ -44,16 +44,19 @@ impl Status {
         });
     }
 
-    pub(super) fn published(&self, snapshot: &Arc<Snapshot>) {
+    /// Returns its number if it is another one than before.
+    pub(super) fn published(&self, snapshot: &Arc<Snapshot>) -> Option<u64> {
         self.with(|state| {
-            if state.generation == 0 || *state.snapshot != **snapshot {
+            let new = state.generation == 0 || *state.snapshot != **snapshot;
+            if new {
                 state.generation += 1;
             }
             state.snapshot = snapshot.clone();
             state.process.get_or_insert_with(|| snapshot.process.clone());
             let needs_certificate = snapshot.listeners.iter().any(|listener| listener.is_https());
             state.had_certificate |= !needs_certificate || !snapshot.certificates.is_empty();
-        });
+            new.then_some(state.generation)
+        })
     }
 
     pub(super) fn add_findings(&self, findings: Vec<Diagnostic>) {

@@ -45,7 +45,7 @@ use crate::drain::Drain;
 use crate::model::{Check, Diagnostic, EndpointStatus, ProxyStatus, Publish, PublishedSocket, Snapshot};
 use crate::telemetry::{AccessLog, Metrics};
 
-pub use socket::PortTaken;
+pub use socket::{PortTaken, port_holder};
 
 /// What the proxy is started with.
 pub struct Options {

@@ -90,7 +90,7 @@ pub fn unavailable(listener: &Listener, error: &io::Error) -> Diagnostic {
     let port = listener.address.port();
     let (why, help) = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let holder = holder::of(port).map_or_else(|| "already in use".to_owned(), |holder| format!("already in use by {holder}"));
+            let holder = port_holder(port).map_or_else(|| "already in use".to_owned(), |holder| format!("already in use by {holder}"));
             (holder, format!("stop the other process, or use another port: --{} ADDRESS:PORT", flag(listener)))
         }
         io::ErrorKind::PermissionDenied => {
@@ -112,6 +112,11 @@ pub fn unavailable(listener: &Listener, error: &io::Error) -> Diagnostic {
 
 fn flag(listener: &Listener) -> &'static str {
     if listener.is_https() { "https" } else { "http" }
+}
+
+/// Name and id of the process that listens on a port, as far as that can be found out.
+pub fn port_holder(port: u16) -> Option<String> {
+    holder::of(port)
 }
 
 /// Who listens on a port, as far as /proc tells.

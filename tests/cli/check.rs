@@ -29,13 +29,13 @@ fn a_wrong_type_is_shown_with_what_to_write() {
 }
 
 #[test]
-fn a_name_that_is_taken_costs_the_second() {
+fn a_name_that_is_taken_is_a_mistake_in_the_file() {
     let place = with(&format!("{GOOD}  - name: web\n    endpoints: [\"127.0.0.1:9001\"]\n"));
     place.run("check -f genkan.yaml").code(1).says(&[
-        "error[DuplicateName]: there is already a backend named \"web\"",
-        " --> genkan.yaml:11:5\n",
-        "= why: the first is at genkan.yaml:9:5",
-        "Would be served: 2 listeners, 1 route, 1 of 2 backends, 1 certificate.",
+        "error[DuplicateName]: there is already a backend named \"web\", on line 9",
+        " --> genkan.yaml:11:11\n",
+        "= help: give each a name of its own",
+        "Nothing would be served",
     ]);
 }
 

@@ -2,6 +2,7 @@
 //! is generated from them. What it all means together is decided in `compile`.
 
 mod backend;
+mod duplicates;
 mod flags;
 mod listener;
 mod objects;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use super::yaml::{Located, NOT_YET};
 
 pub use backend::{Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, ReadinessProbe, Seconds, TcpSocket, UriScheme};
+pub use duplicates::duplicates;
 pub use flags::{Overrides, one_backend};
 pub use listener::{Certificate, Listener, ListenerProtocol, PlainHttp};
 pub use objects::{Objects, RouteRule, Settings, split};

@@ -162,7 +162,7 @@ fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Loc
             (Some(route), None) if alone => route.value.clone(),
             (Some(route), None) => format!("{}:{}", route.value, describe(&rule)),
             (None, Some(rule)) => rule.value.clone(),
-            (None, None) => format!("{}{}", hosts(&hostnames), describe(&rule)),
+            (None, None) => derived_name(&hostnames, &rule),
         };
         named.push((name, Located { value: RouteRule { hostnames: hostnames.clone(), plain_http, rule }, span }));
     }
@@ -186,6 +186,11 @@ fn check_backends(rule: &Rule, span: Span) -> Option<Problem> {
 
 fn problem(span: Span, message: String, help: &str) -> Problem {
     Problem { span, reason: Reason::InvalidValue, message, help: Some(help.to_owned()) }
+}
+
+/// The name of a rule that is given none.
+pub(super) fn derived_name(hostnames: &[Located<HostText>], rule: &Rule) -> String {
+    format!("{}{}", hosts(hostnames), describe(rule))
 }
 
 fn hosts(hostnames: &[Located<HostText>]) -> String {

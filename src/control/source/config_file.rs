@@ -246,7 +246,7 @@ impl FileReader {
 /// Everything that is wrong with one document on its own.
 fn validate(node: &Node) -> Vec<Problem> {
     match yaml::read::<Config>(node).and_then(config::split) {
-        Ok(_) => Vec::new(),
+        Ok(objects) => config::duplicates(&objects),
         Err(problems) => problems,
     }
 }
