@@ -119,6 +119,46 @@ async fn a_stream_that_is_not_read_holds_the_backend_back() {
 }
 
 #[tokio::test]
+async fn an_answer_in_small_pieces_that_is_not_read_is_not_kept() {
+    let sent: Arc<AtomicU64> = Arc::default();
+    let counted = sent.clone();
+    let backend = TestBackend::scripted(move |mut exchange| {
+        let sent = counted.clone();
+        async move {
+            exchange.wire.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+            // A hundred chunks of 1 KiB a write: each is a piece of its own for whoever reads them.
+            let chunks = format!("400\r\n{}\r\n", "a".repeat(1024)).repeat(100);
+            for _ in 0..1000 {
+                exchange.wire.write(&chunks).await?;
+                sent.fetch_add(100 << 10, std::sync::atomic::Ordering::SeqCst);
+            }
+            exchange.wire.write("0\r\n\r\n").await?;
+            Ok(exchange)
+        }
+    })
+    .await;
+    let (proxy, client) = connected(&backend).await;
+    let before = proxy.rss();
+    let (response, _) = client.begin(client.head("GET", "/").body(()).unwrap(), true).await.unwrap();
+    let response = in_time("the answer", response).await.unwrap();
+    let stalled = settled("the backend cannot write any more", || sent.load(std::sync::atomic::Ordering::SeqCst)).await;
+    assert!(stalled < 64 << 20, "what is not read is not fetched: {stalled} bytes");
+    assert!(proxy.rss() < before + (16 << 20), "what is not read is not kept: {before} before, {} now", proxy.rss());
+    assert_eq!(finish(response).await.unwrap().body.len(), 100_000 << 10);
+}
+
+#[tokio::test]
+async fn an_answer_of_ours_to_head_has_no_body() {
+    let backend = TestBackend::start().await;
+    let (_proxy, mut client) = connected(&backend).await;
+    // A path that climbs above the root is refused.
+    let head = client.head("HEAD", "/a/..%2F..%2Fb").body(()).unwrap();
+    let answer = client.request(head, b"").await.unwrap();
+    assert_eq!((answer.status, answer.body.len()), (400, 0));
+    assert!(answer.headers.get("content-length").is_some_and(|length| length != "0"), "{:?}", answer.headers);
+}
+
+#[tokio::test]
 async fn trailers_cross_to_http_1_and_back() {
     let backend = TestBackend::answering(|_| {
         Reply::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 6\r\n\r\n")

@@ -306,6 +306,27 @@ async fn a_listener_that_comes_and_goes_leaves_the_other_alone() {
     assert_eq!(listening_sockets(&proxy, port), sockets, "the other was not bound again");
 }
 
+#[tokio::test]
+async fn a_listener_may_change_its_address_and_keep_its_port() {
+    let web = TestBackend::start().await;
+    let https = r#"{ name: https, address: "127.0.0.1:0", protocol: HTTPS }"#;
+    // A port that nobody has at the moment.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let at = |address: &str| {
+        let plain = format!(r#"{{ name: plain, address: "{address}:{port}", protocol: HTTP, plainHttp: Allow }}"#);
+        Configuration::of(&web).listeners(&format!("[{https}, {plain}]"))
+    };
+    let proxy = TestProxy::serving(&at("127.0.0.1")).await;
+    let serves = async |address: [u8; 4]| {
+        let address = std::net::SocketAddr::from((address, port));
+        wait_until("it serves there", DEADLINE, async || tokio::net::TcpStream::connect(address).await.is_ok()).await;
+        super::support::Http1::plain(address).await.get("/").await.status
+    };
+    assert_eq!(serves([127, 0, 0, 1]).await, 200);
+    proxy.reconfigure(&at("0.0.0.0")).await;
+    assert_eq!(serves([127, 0, 0, 9]).await, 200);
+}
+
 /// The inodes of the listening sockets on a port of 127.0.0.1: a socket that is bound again is another.
 fn listening_sockets(proxy: &TestProxy, port: u16) -> BTreeSet<String> {
     let table = fs::read_to_string(format!("/proc/{}/net/tcp", proxy.pid())).expect("the kernel lists sockets");
