@@ -47,7 +47,7 @@ pub struct Endpoint {
     ready: AtomicBool,
     /// Since when it is `ready`, or not.
     health: Mutex<Health>,
-    /// Milliseconds since [`epoch`] until which it is only used if there is no other: a connection to it was refused.
+    /// Until when, as [`millis`] counts, which it is only used if there is no other: a connection to it was refused.
     avoided_until: AtomicU64,
     /// For `localhost`: the candidate that answered last.
     candidate: AtomicU32,
@@ -189,7 +189,7 @@ impl Drop for InFlight {
 pub struct RetryBudget {
     /// Tenths of a retry.
     tokens: AtomicUsize,
-    /// When the minimum was last topped up, in milliseconds since [`epoch`].
+    /// When the minimum was last topped up, as [`millis`] counts.
     filled: AtomicU64,
 }
 

@@ -16,7 +16,7 @@ use crate::control::yaml::Located;
 pub struct Listener {
     /// Unique. Default: the protocol in lower case.
     pub name: Option<String>,
-    /// Where. Default: [::]:8443 for HTTPS, [::]:8080 for HTTP.
+    /// Where. Default: `[::]:8443` for HTTPS, `[::]:8080` for HTTP.
     pub address: Option<Listen>,
     /// What is spoken there. Default: HTTPS.
     pub protocol: ListenerProtocol,

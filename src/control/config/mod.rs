@@ -30,7 +30,7 @@ pub use values::{
 #[serde(rename_all = "camelCase", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Config {
-    /// What is accepted where. Default: HTTPS on [::]:8443 and HTTP, rejected, on [::]:8080.
+    /// What is accepted where. Default: HTTPS on `[::]:8443` and HTTP, rejected, on `[::]:8080`.
     pub listeners: Option<Vec<Located<Listener>>>,
     /// Chosen by server name among their DNS names; the first is the default.
     pub certificates: Vec<Located<Certificate>>,
