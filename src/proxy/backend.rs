@@ -47,7 +47,7 @@ pub struct Endpoint {
     ready: AtomicBool,
     /// Since when it is `ready`, or not.
     health: Mutex<Health>,
-    /// Until when, as [`millis`] counts, which it is only used if there is no other: a connection to it was refused.
+    /// Until when, as [`millis`] counts, it is only used if there is no other: a connection to it was refused.
     avoided_until: AtomicU64,
     /// For `localhost`: the candidate that answered last.
     candidate: AtomicU32,
