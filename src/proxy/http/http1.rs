@@ -70,6 +70,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
                 match connection.phase.owes() {
                     Owed::Nothing => {
                         leaving = true;
+                        connection.note_leaving();
                         // An idle connection has just had its last read.
                         Pin::new(&mut serving).graceful_shutdown();
                         continue;

@@ -132,6 +132,7 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
             }
             if !leaving && connection.is_to_leave(Stage::Leaving, age, cx) {
                 leaving = true;
+                connection.note_leaving();
                 serving.graceful_shutdown();
                 connection.phase.leaving(LEAVING);
                 continue;

@@ -127,11 +127,14 @@ impl Connection {
 
     /// Whether the end of the process has come to `stage`, or the connection is old enough.
     fn is_to_leave(&self, stage: Stage, age: &Timer, cx: &mut Context<'_>) -> bool {
-        if age.poll(cx).is_ready() {
+        age.poll(cx).is_ready() || self.worker.stage() >= stage
+    }
+
+    /// It is asked to leave.
+    fn note_leaving(&self) {
+        if self.worker.stage() == Stage::Running {
             self.worker.metrics.connection_event(ConnectionEvent::Aged);
-            return true;
         }
-        self.worker.stage() >= stage
     }
 
     /// What is still to come of a request is not waited for.

@@ -13,6 +13,7 @@ pub struct Phase {
     /// Bytes of the next request came while the answer before was leaving.
     more_came: Cell<bool>,
     idle_since: Cell<Option<Instant>>,
+    leaving: Cell<Option<Duration>>,
     timer: Timer,
     limits: PhaseLimits,
 }
@@ -62,6 +63,7 @@ impl Phase {
             exchanges: Cell::new(0),
             more_came: Cell::new(false),
             idle_since: Cell::new(None),
+            leaving: Cell::new(None),
             timer: timers.after(limits.request_head),
             limits,
         }
@@ -113,12 +115,15 @@ impl Phase {
     pub fn idle(&self) {
         self.state.set(State::Idle);
         self.idle_since.set(Some(Instant::now()));
-        self.timer.set(self.limits.keep_alive);
+        self.timer.set(self.leaving.get().unwrap_or(self.limits.keep_alive));
     }
 
-    /// It has been asked to leave, and has this long to do so.
+    /// It has been asked to leave, and has this long to do so whenever it has nothing to do.
     pub fn leaving(&self, limit: Duration) {
-        self.timer.set(limit);
+        self.leaving.set(Some(limit));
+        if matches!(self.state.get(), State::New | State::Idle) {
+            self.timer.set(limit);
+        }
     }
 
     /// It carries another protocol from now on, which has a limit of its own.
@@ -188,6 +193,17 @@ mod tests {
         assert_eq!(limit(&phase), None, "an answer is never cut for it");
         phase.flushed();
         assert_eq!(limit(&phase), Some(State::Head));
+    }
+
+    #[test]
+    fn one_that_is_to_leave_has_less_time_once_it_is_idle() {
+        let phase = phase(Duration::from_secs(60), Duration::from_secs(60));
+        phase.exchange_opened();
+        phase.leaving(Duration::ZERO);
+        assert_eq!(limit(&phase), None, "its exchange goes on");
+        phase.exchange_closed();
+        phase.flushed();
+        assert_eq!(limit(&phase), Some(State::Idle));
     }
 
     #[test]
