@@ -103,19 +103,23 @@ async fn large_bodies_stream_both_ways() {
     Pattern::default().check(&answer.body);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_is_not_read_holds_the_backend_back() {
-    let sent: Arc<AtomicU64> = Arc::default();
-    let backend = TestBackend::source(256 << 20, sent.clone()).await;
-    let (proxy, client) = connected(&backend).await;
+/// Asks for an answer of this length and reads it only once the backend, which counts what it has sent, stands still.
+async fn an_answer_waits_for_its_reader(backend: &TestBackend, sent: &AtomicU64, length: usize) {
+    let (proxy, client) = connected(backend).await;
     let before = proxy.rss();
     let (response, _) = client.begin(client.head("GET", "/").body(()).unwrap(), true).await.unwrap();
     let response = in_time("the answer", response).await.unwrap();
     let stalled = settled("the backend cannot write any more", || sent.load(std::sync::atomic::Ordering::SeqCst)).await;
     assert!(stalled < 64 << 20, "what is not read is not fetched: {stalled} bytes");
     assert!(proxy.rss() < before + (16 << 20), "what is not read is not kept: {before} before, {} now", proxy.rss());
-    let answer = finish(response).await.unwrap();
-    assert_eq!(answer.body.len(), 256 << 20);
+    assert_eq!(finish(response).await.unwrap().body.len(), length);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_read_holds_the_backend_back() {
+    let sent: Arc<AtomicU64> = Arc::default();
+    let backend = TestBackend::source(256 << 20, sent.clone()).await;
+    an_answer_waits_for_its_reader(&backend, &sent, 256 << 20).await;
 }
 
 #[tokio::test]
@@ -137,14 +141,7 @@ async fn an_answer_in_small_pieces_that_is_not_read_is_not_kept() {
         }
     })
     .await;
-    let (proxy, client) = connected(&backend).await;
-    let before = proxy.rss();
-    let (response, _) = client.begin(client.head("GET", "/").body(()).unwrap(), true).await.unwrap();
-    let response = in_time("the answer", response).await.unwrap();
-    let stalled = settled("the backend cannot write any more", || sent.load(std::sync::atomic::Ordering::SeqCst)).await;
-    assert!(stalled < 64 << 20, "what is not read is not fetched: {stalled} bytes");
-    assert!(proxy.rss() < before + (16 << 20), "what is not read is not kept: {before} before, {} now", proxy.rss());
-    assert_eq!(finish(response).await.unwrap().body.len(), 100_000 << 10);
+    an_answer_waits_for_its_reader(&backend, &sent, 100_000 << 10).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::secure::is_ours;
+use super::secure::{in_url, is_ours};
 use crate::model::Cleartext;
 use crate::proxy::Mode;
 use crate::proxy::io::wire::Wire;
@@ -46,10 +46,10 @@ fn place(head: &[u8], live: &Live) -> Option<Place> {
     let host = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("host"))?;
     let host = std::str::from_utf8(host.value).ok()?;
     let authority = Authority::parse(host).ok().filter(|authority| is_ours(live, &authority.host))?;
-    let host = if authority.host.contains(':') { format!("[{}]", authority.host) } else { authority.host.to_string() };
+    let host = in_url(&authority.host);
     let target = request.path.filter(|path| path.starts_with('/')).unwrap_or("/");
     // The port is the one that speaks TLS.
-    Some((authority.port.map_or(host.clone(), |port| format!("{host}:{port}")), target.to_owned()))
+    Some((authority.port.map_or_else(|| host.to_string(), |port| format!("{host}:{port}")), target.to_owned()))
 }
 
 fn text(place: Option<&Place>, policy: Cleartext, mode: Mode) -> String {

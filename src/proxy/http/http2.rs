@@ -243,7 +243,7 @@ async fn send_body(stream: &mut SendStream<Bytes>, body: &mut RecordedBody, time
 
 /// Hands a piece over as the client gives room for it; it has `timeouts.responseWrite` for each step.
 async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
-    while !data.is_empty() {
+    loop {
         stream.reserve_capacity(data.len());
         if stream.capacity() >= data.len() {
             return stream.send_data(data, end).map_err(|_| ErrorKind::ClientLeft);
@@ -260,10 +260,12 @@ async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, t
         .await;
         timer.clear();
         let piece = data.split_to(room?.min(data.len()));
-        let last = end && data.is_empty();
-        stream.send_data(piece, last).map_err(|_| ErrorKind::ClientLeft)?;
+        let last = data.is_empty();
+        stream.send_data(piece, end && last).map_err(|_| ErrorKind::ClientLeft)?;
+        if last {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Fields that HTTP/2 does not have (RFC 9113 section 8.2.2); our own answers are written for either version.

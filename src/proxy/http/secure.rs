@@ -1,6 +1,7 @@
 //! What plain HTTP gets where TLS is expected: the listener's policy and the route's put together, and the https URL
 //! that a redirect leads to.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Connection;
@@ -54,8 +55,7 @@ fn combine(listener: Option<PlainHttp>, route: Option<PlainHttp>) -> PlainHttp {
 /// The same place with https; `None` for a host that is not ours, which is never repeated to anybody.
 pub fn https_url(connection: &Connection, live: &Live, authority: Option<&Authority<'_>>, target: &str) -> Option<String> {
     let authority = authority.filter(|authority| is_ours(live, &authority.host))?;
-    let host = &*authority.host;
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let host = in_url(&authority.host);
     let target = if target.starts_with('/') { target } else { "/" };
     Some(match public_port(connection, live, authority.port) {
         None | Some(443) => format!("https://{host}{target}"),
@@ -72,6 +72,11 @@ fn public_port(connection: &Connection, live: &Live, asked: Option<u16>) -> Opti
         Some(port) if port == connection.local.port() => https.map(|https| https.bound),
         Some(_) => https.and_then(|https| https.public).or(connection.listener.model.public_port),
     }
+}
+
+/// A host as URLs have it: IPv6 addresses in brackets (RFC 3986 section 3.2.2).
+pub fn in_url(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { Cow::Owned(format!("[{host}]")) } else { Cow::Borrowed(host) }
 }
 
 /// Whether a route names the host, or a certificate of ours is for it.
