@@ -50,5 +50,7 @@ fn write(finding: &Diagnostic) {
     match finding.severity {
         Severity::Error => event!(error),
         Severity::Warning => event!(warn),
+        // Whoever asks why gets them all from `check`.
+        Severity::Note => event!(debug),
     }
 }

@@ -39,6 +39,8 @@ pub enum Severity {
     Error,
     /// Done, but perhaps not what was meant.
     Warning,
+    /// Done as meant; said because there was a choice, or because it is another one elsewhere.
+    Note,
 }
 
 /// The vocabulary of findings, shared by every output. Where the Gateway API has a condition reason, it is that word.
@@ -46,17 +48,26 @@ pub enum Severity {
 #[allow(missing_docs, reason = "each word says itself; the text beside it explains")]
 pub enum Reason {
     AddressConflict,
+    AddressNotMapped,
+    AppliedDifferently,
+    BackendConfigInvalid,
+    BackendConfigNotFound,
     BackendNotFound,
     BackendNeverReady,
+    BackendPortNotFound,
     CertificateExpired,
     CertificateHostMismatch,
     CertificateInvalid,
     CertificateKeyMismatch,
     CertificateNotYetValid,
     CertificateUnreadable,
+    DifferentInTheCloud,
     DuplicateName,
     FileTooLarge,
     FileUnreadable,
+    FrontendConfigNotFound,
+    HostConflict,
+    IngressClassIgnored,
     InvalidCertificateRef,
     InvalidSyntax,
     InvalidValue,
@@ -64,14 +75,22 @@ pub enum Reason {
     NameUnresolved,
     NoCertificate,
     NoEndpoints,
+    NoWayIn,
+    NotApplied,
     NotYetSupported,
     PortUnavailable,
+    ProbeChosen,
     ReadinessAssumed,
     RestartNeeded,
     RouteConflict,
     ScalarSetTwice,
+    ServiceNotMapped,
     UndefinedVariable,
+    UnfilledPlaceholder,
+    UnknownAnnotation,
     UnknownField,
+    UnknownKind,
+    UnsupportedValue,
     VirtualAddress,
 }
 
@@ -84,9 +103,9 @@ pub struct Object {
     pub name: String,
 }
 
-/// The kinds of things that configurations consist of.
+/// The kinds of things that configurations consist of: ours, then those of Kubernetes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is a word of the glossary")]
+#[allow(missing_docs, reason = "each is a word of the glossary, or a kind of Kubernetes")]
 pub enum ObjectKind {
     Configuration,
     Listener,
@@ -94,6 +113,20 @@ pub enum ObjectKind {
     Route,
     Backend,
     Name,
+    BackendConfig,
+    ConfigMap,
+    DaemonSet,
+    Deployment,
+    EndpointSlice,
+    Endpoints,
+    FrontendConfig,
+    Ingress,
+    IngressClass,
+    Manifest,
+    Pod,
+    Secret,
+    Service,
+    StatefulSet,
 }
 
 /// A place in a file, with the line that stands there.
@@ -120,6 +153,11 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, reason, message.into())
+    }
+
+    /// A note.
+    pub fn note(reason: Reason, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, reason, message.into())
     }
 
     fn new(severity: Severity, reason: Reason, message: String) -> Self {
@@ -190,6 +228,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -216,6 +255,20 @@ impl ObjectKind {
             Self::Route => "route",
             Self::Backend => "backend",
             Self::Name => "name",
+            Self::BackendConfig => "BackendConfig",
+            Self::ConfigMap => "ConfigMap",
+            Self::DaemonSet => "DaemonSet",
+            Self::Deployment => "Deployment",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Endpoints => "Endpoints",
+            Self::FrontendConfig => "FrontendConfig",
+            Self::Ingress => "Ingress",
+            Self::IngressClass => "IngressClass",
+            Self::Manifest => "manifest",
+            Self::Pod => "Pod",
+            Self::Secret => "Secret",
+            Self::Service => "Service",
+            Self::StatefulSet => "StatefulSet",
         }
     }
 }

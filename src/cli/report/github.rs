@@ -1,7 +1,7 @@
 //! For GitHub Actions: workflow commands, one line a finding, that become annotations at the lines of a change
 //! (<https://docs.github.com/actions/reference/workflow-commands-for-github-actions>).
 
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Severity};
 
 pub(super) fn render(diagnostics: &[Diagnostic]) -> String {
     diagnostics.iter().map(command).collect()
@@ -22,7 +22,12 @@ fn command(finding: &Diagnostic) -> String {
             message.push_str(&format!("\n{name}: {line}"));
         }
     }
-    format!("::{} {}::{}\n", finding.severity, properties.join(","), data(&message))
+    let level = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "notice",
+    };
+    format!("::{level} {}::{}\n", properties.join(","), data(&message))
 }
 
 fn data(text: &str) -> String {

@@ -30,6 +30,7 @@ impl Painter<'_> {
         let hue = match finding.severity {
             Severity::Error => RED,
             Severity::Warning => YELLOW,
+            Severity::Note => CYAN,
         };
         let head = self.paint(hue, &format!("{}[{}]", finding.severity, finding.reason));
         writeln!(self.out, "{head}: {}", printable(&finding.message))?;

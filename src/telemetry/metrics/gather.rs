@@ -101,7 +101,7 @@ fn configuration(scrape: &mut Scrape, control: &dyn ControlStatus) {
         scrape.set(&table::CONFIG_LAST_RELOAD_SUCCESS_TIMESTAMP, [], timestamp(last));
     }
     let report = control.report();
-    for severity in [Severity::Error, Severity::Warning] {
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         scrape.whole(&table::CONFIG_FINDINGS, [severity.as_str()], report.count(severity) as u64);
     }
     for certificate in &control.snapshot().certificates {
