@@ -134,7 +134,7 @@ fn announce(served: &Served, snapshot: &Snapshot) {
     if let Some(address) = served.admin {
         tracing::info!(target: "genkan", %address, "admin");
     }
-    let routes = snapshot.routes.len() + usize::from(snapshot.default_route.is_some());
+    let routes = snapshot.shared().all().count();
     tracing::info!(target: "genkan", listeners = snapshot.listeners.len(), routes, backends = snapshot.backends.len(), "ready");
 }
 

@@ -86,7 +86,7 @@ fn concerns(finding: &Diagnostic) -> bool {
 
 fn rows(snapshot: &Snapshot, now: SystemTime) -> Vec<Row> {
     let mut hosts: Vec<&HostPattern> = Vec::new();
-    for host in snapshot.routes.iter().flat_map(|route| &route.matches.hosts) {
+    for host in snapshot.routes().flat_map(|route| &route.matches.hosts) {
         if !hosts.contains(&host) {
             hosts.push(host);
         }
@@ -98,7 +98,7 @@ fn row(certificate: &Certificate, hosts: &[&HostPattern], now: SystemTime) -> Ro
     let facts = certificate.pair.facts();
     let covered = |host: &HostPattern| match host {
         HostPattern::Exact(host) => certificate.pair.covers(host),
-        wildcard @ HostPattern::Wildcard(_) => facts.names.contains(wildcard),
+        HostPattern::Wildcard(parent) | HostPattern::Deep(parent) => facts.names.contains(&HostPattern::Wildcard(parent.clone())),
     };
     Row {
         names: facts.names.iter().map(ToString::to_string).collect(),

@@ -84,7 +84,7 @@ impl Look {
         let Some((snapshot, totals)) = &self.served else {
             return format!("{counts}. Nothing would be served: run does not start on this.");
         };
-        let routes = snapshot.routes.iter().chain(&snapshot.default_route);
+        let routes = snapshot.shared().all();
         let routes = routes.filter(|route| matches!(route.action, Action::Forward(_))).count();
         format!(
             "{counts}. Would be served: {}, {}, {}, {}.",

@@ -171,7 +171,7 @@ impl Control {
                 self.status.add_findings(findings);
             }
             if let Some(generation) = self.status.published(&snapshot) {
-                let (routes, backends, certificates) = (snapshot.routes.len(), snapshot.backends.len(), snapshot.certificates.len());
+                let (routes, backends, certificates) = (snapshot.shared().all().count(), snapshot.backends.len(), snapshot.certificates.len());
                 tracing::info!(generation, routes, backends, certificates, "a change is in force");
             }
             self.log.write(&self.status.current_report());

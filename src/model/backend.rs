@@ -19,6 +19,19 @@ pub struct Backend {
     pub readiness: Readiness,
     /// How long an endpoint may take.
     pub timeouts: BackendTimeouts,
+    /// A cookie by which clients come back to the endpoint they had.
+    pub affinity: Option<AffinityCookie>,
+    /// How long what an endpoint still has may go on after it has left the configuration; `None`: until it ends.
+    pub draining: Option<Duration>,
+}
+
+/// A cookie of ours. Best effort: an endpoint that is not ready is not waited for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AffinityCookie {
+    /// Its name.
+    pub name: String,
+    /// How long browsers keep it; `None`: as long as they are open.
+    pub max_age: Option<Duration>,
 }
 
 /// Where an endpoint listens.

@@ -18,6 +18,8 @@ pub enum HostPattern {
     Exact(Host),
     /// Every host that is one label followed by a dot and this one.
     Wildcard(Host),
+    /// Every host that is one label or more, a dot and this one: what a wildcard is to the cloud's load balancer.
+    Deep(Host),
 }
 
 /// Why a text is no host name.
@@ -53,6 +55,11 @@ impl Host {
         &self.0
     }
 
+    /// Whether it is one label or more in front of the other.
+    pub fn ends_below(&self, other: &Self) -> bool {
+        self.0.strip_suffix(other.as_str()).is_some_and(|front| front.len() > 1 && front.ends_with('.')) && self.0.parse::<IpAddr>().is_err()
+    }
+
     /// The name with its first label taken off: what a wildcard must be followed by to cover this host.
     /// `None` for addresses and names of one label.
     pub fn parent(&self) -> Option<&str> {
@@ -81,6 +88,7 @@ impl HostPattern {
         match self {
             Self::Exact(exact) => exact == host,
             Self::Wildcard(suffix) => host.parent() == Some(suffix.as_str()),
+            Self::Deep(suffix) => host.ends_below(suffix),
         }
     }
 }
@@ -121,6 +129,7 @@ impl fmt::Display for HostPattern {
         match self {
             Self::Exact(host) => write!(f, "{host}"),
             Self::Wildcard(host) => write!(f, "*.{host}"),
+            Self::Deep(host) => write!(f, "**.{host}"),
         }
     }
 }
@@ -163,6 +172,14 @@ mod tests {
             assert_eq!(Host::parse(text).unwrap_err(), why, "{text}");
         }
         assert_eq!(Host::parse(&"a".repeat(64)).unwrap_err(), InvalidHost::TooLong);
+    }
+
+    #[test]
+    fn a_deep_wildcard_stands_for_any_number_of_labels() {
+        let pattern = HostPattern::Deep(Host::parse("shop.test").unwrap());
+        let covered = |host| pattern.matches(&Host::parse(host).unwrap());
+        assert!(covered("a.shop.test") && covered("b.a.shop.test"));
+        assert!(!covered("shop.test") && !covered("workshop.test"));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What is accepted on which address, and what happens to requests that come without TLS.
 
-use super::SocketAddress;
+use std::sync::Arc;
+
+use super::{CertificateName, SocketAddress, TlsPolicy};
 
 /// A named way in. Several may share an address when the first byte tells them apart: one HTTPS, one HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,12 @@ pub struct Listener {
     /// The port that clients see when something in front maps it (a container's published port, a Service);
     /// used in redirects and texts.
     pub public_port: Option<u16>,
+    /// Name of the set whose routes its requests take.
+    pub route_set: Arc<str>,
+    /// What a server name gets that no certificate covers; `None`: the first of all.
+    pub default_certificate: Option<CertificateName>,
+    /// What it offers; `None`: what the edge does.
+    pub tls: Option<TlsPolicy>,
 }
 
 /// What a listener speaks.

@@ -3,24 +3,28 @@
 
 mod backend;
 mod certificate;
+mod filter;
 mod host;
 mod listener;
 mod policy;
 mod probe;
 mod report;
 mod route;
+mod route_set;
 mod snapshot;
 mod socket;
 mod status;
 
-pub use backend::{Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Readiness};
+pub use backend::{AffinityCookie, Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Readiness};
 pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, KeyPair, KeyType};
+pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
-pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsVersion, UnknownServerName};
-pub use probe::{Probe, ProbeAction, ProbeScheme};
+pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};
+pub use probe::{Probe, ProbeAction, ProbeScheme, ProbeSuccess};
 pub use report::{Diagnostic, Object, ObjectKind, Place, Reason, Report, Severity};
-pub use route::{Action, Conditions, Match, PathMatch, Route, Target};
+pub use route::{Action, Conditions, LogSampling, Match, PathMatch, PathRewrite, Redirect, Route, Target};
+pub use route_set::{Alias, Behaviour, RouteSet, SHARED};
 pub use snapshot::{ProcessSettings, Snapshot};
 pub use socket::SocketAddress;
 pub use status::{Check, ControlStatus, EndpointState, EndpointStatus, ProxyStatus, Publish, PublishedSocket};

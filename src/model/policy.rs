@@ -74,6 +74,20 @@ impl Default for Limits {
 pub struct TlsPolicy {
     /// The oldest version that is negotiated.
     pub minimum_version: TlsVersion,
+    /// Which cipher suites, of those that are offered at all.
+    pub profile: TlsProfile,
+}
+
+/// Cipher suites by the names of the cloud's policies. None of them has CBC, RSA key exchange or 3DES here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TlsProfile {
+    /// AES-GCM and ChaCha20-Poly1305 with ephemeral keys.
+    #[default]
+    Modern,
+    /// The same: what older clients would need beyond it is not offered by anything safe.
+    Compatible,
+    /// AES-GCM alone, with the groups P-256 and P-384.
+    Fips,
 }
 
 /// A version of TLS.

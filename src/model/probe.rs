@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Probe {
     /// What is asked.
     pub action: ProbeAction,
+    /// Which answers to `httpGet` are a pass.
+    pub success: ProbeSuccess,
     /// `initialDelaySeconds`: how long after the first failure the endpoint's silence is not worth a warning.
     /// It never delays a check.
     pub initial_delay: Duration,
@@ -25,7 +27,7 @@ pub struct Probe {
 /// What a probe does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProbeAction {
-    /// `httpGet`: passes on a status from 200 to 399.
+    /// `httpGet`: passes by [`ProbeSuccess`].
     HttpGet {
         /// Asked instead of the endpoint.
         host: Option<String>,
@@ -47,6 +49,16 @@ pub enum ProbeAction {
     },
 }
 
+/// Which statuses are a pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProbeSuccess {
+    /// From 200 to 399, as kubelet has it.
+    #[default]
+    Below400,
+    /// 200 and no other, as the cloud's load balancer has it.
+    Exactly200,
+}
+
 /// `httpGet.scheme`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ProbeScheme {
@@ -63,6 +75,7 @@ impl Probe {
     pub fn get(path: &str) -> Self {
         Self {
             action: ProbeAction::HttpGet { host: None, path: path.to_owned(), port: None, scheme: ProbeScheme::Http, headers: Vec::new() },
+            success: ProbeSuccess::default(),
             initial_delay: Duration::ZERO,
             period: Duration::from_secs(10),
             timeout: Duration::from_secs(1),

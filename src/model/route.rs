@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, StatusCode};
 
-use super::{HostPattern, PlainHttp};
+use super::{Behaviour, Filter, Host, HostPattern, PlainHttp};
 
 /// One rule of a configured route: what it matches and what is done then.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +18,19 @@ pub struct Route {
     pub matches: Match,
     /// What plain HTTP gets where the listener leaves it to the route; `None`: not said.
     pub plain_http: Option<PlainHttp>,
+    /// The status of a redirect to https; `None`: what is usual where the process runs.
+    pub https_redirect: Option<StatusCode>,
     /// From the end of the request head to the last byte of the answer (HTTPRoute's `timeouts.request`).
     /// [`Duration::MAX`] stands for no limit.
     pub request_timeout: Duration,
+    /// Whether the time limit also ends tunnels, as the cloud's does.
+    pub limits_tunnels: bool,
+    /// What is changed on the way, in this order.
+    pub filters: Vec<Filter>,
+    /// Which of its exchanges are written to the access log.
+    pub log_sampling: LogSampling,
+    /// Whose answers clients get where nothing of the backend's can be passed on.
+    pub behaviour: Behaviour,
     /// What is done.
     pub action: Action,
 }
@@ -44,6 +54,23 @@ pub enum PathMatch {
     /// The path itself or anything below it, by whole elements: `/api` is not a prefix of `/apiary`.
     /// Kept without a final slash; the root is the empty text.
     Prefix(String),
+    /// Anything below the path, and not the path itself: the cloud's `/api/*`. Kept without a final slash.
+    Below(String),
+}
+
+/// A share of exchanges, in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSampling(pub u32);
+
+impl LogSampling {
+    /// Every exchange.
+    pub const ALL: Self = Self(1_000_000);
+}
+
+impl Default for LogSampling {
+    fn default() -> Self {
+        Self::ALL
+    }
 }
 
 /// What must hold besides host and path; all of it.
@@ -62,8 +89,36 @@ pub struct Conditions {
 pub enum Action {
     /// It goes to one of these, by weight.
     Forward(Vec<Target>),
+    /// It is sent elsewhere.
+    Redirect(Redirect),
+    /// It is answered 404: its host is known, and nothing of it is for this path.
+    NotFound,
     /// It is answered 500: the route cannot be served, and this is why.
     Broken(String),
+}
+
+/// HTTPRoute's `RequestRedirect`: what is not given stays as the client asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// `true`: https, `false`: http.
+    pub https: Option<bool>,
+    /// Another host.
+    pub host: Option<Host>,
+    /// Another port.
+    pub port: Option<u16>,
+    /// Another path; the query stays.
+    pub path: Option<PathRewrite>,
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+}
+
+/// HTTPRoute's `HTTPPathModifier`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathRewrite {
+    /// This path.
+    Full(String),
+    /// This instead of the prefix that the route matches by.
+    Prefix(String),
 }
 
 /// One of the backends that share a route's requests.
@@ -87,7 +142,7 @@ impl PathMatch {
         match self {
             Self::Exact(path) => path,
             Self::Prefix(path) if path.is_empty() => "/",
-            Self::Prefix(path) => path,
+            Self::Prefix(path) | Self::Below(path) => path,
         }
     }
 }
@@ -103,6 +158,7 @@ impl fmt::Display for PathMatch {
         match self {
             Self::Exact(path) => write!(f, "Exact {path}"),
             Self::Prefix(_) => write!(f, "PathPrefix {}", self.path()),
+            Self::Below(path) => write!(f, "Below {path}/"),
         }
     }
 }

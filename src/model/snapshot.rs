@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    AccessLogFormat, Backend, Certificate, ClientTimeouts, DrainPolicy, Limits, Listener, Route, SocketAddress, TlsPolicy, UnknownServerName,
+    AccessLogFormat, Backend, Certificate, ClientTimeouts, DrainPolicy, HostPattern, Limits, Listener, Route, RouteSet, SocketAddress, TlsPolicy,
+    UnknownServerName,
 };
 
 /// Immutable, comparable, printable. Every value in it has been validated: running it cannot fail, except that the
 /// kernel may refuse an address.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
     /// What is accepted where.
     pub listeners: Vec<Arc<Listener>>,
@@ -16,12 +17,14 @@ pub struct Snapshot {
     pub certificates: Vec<Arc<Certificate>>,
     /// What an uncovered server name gets.
     pub unknown_server_name: UnknownServerName,
-    /// What TLS listeners offer.
+    /// What TLS listeners offer that say nothing else.
     pub tls: TlsPolicy,
-    /// In the order of the configuration, which decides between routes that are equally specific.
-    pub routes: Vec<Arc<Route>>,
-    /// Where requests go that no route is for; absent: 404. A route of its own, for everything.
-    pub default_route: Option<Arc<Route>>,
+    /// What they offer for these server names instead.
+    pub server_name_policies: Vec<(HostPattern, TlsPolicy)>,
+    /// The first is the shared one, and always there.
+    pub route_sets: Vec<Arc<RouteSet>>,
+    /// Whether every host `H` of a route also answers at `H.localhost`.
+    pub localhost_aliases: bool,
     /// What routes refer to.
     pub backends: Vec<Arc<Backend>>,
     /// Time limits towards clients.
@@ -43,4 +46,37 @@ pub struct ProcessSettings {
     pub workers: Option<usize>,
     /// The admin listener; `None`: off.
     pub admin: Option<SocketAddress>,
+}
+
+impl Snapshot {
+    /// The set of every listener that has no other.
+    pub fn shared(&self) -> &RouteSet {
+        &self.route_sets[0]
+    }
+
+    /// Every route of every set, default ones included; a route that is in several sets comes several times.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.route_sets.iter().flat_map(|set| set.all())
+    }
+}
+
+/// Nothing is served.
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self {
+            listeners: Vec::new(),
+            certificates: Vec::new(),
+            unknown_server_name: UnknownServerName::default(),
+            tls: TlsPolicy::default(),
+            server_name_policies: Vec::new(),
+            route_sets: vec![Arc::default()],
+            localhost_aliases: false,
+            backends: Vec::new(),
+            timeouts: ClientTimeouts::default(),
+            limits: Limits::default(),
+            drain: DrainPolicy::default(),
+            access_log: AccessLogFormat::default(),
+            process: ProcessSettings::default(),
+        }
+    }
 }

@@ -107,8 +107,8 @@ impl Live {
         let backends = backends(&snapshot, before, &foundation.metrics);
         let by_name: HashMap<&str, &Arc<Backend>> = backends.iter().map(|backend| (backend.model.name.as_str(), backend)).collect();
         let live_route = |route: &Arc<model::Route>| Arc::new(LiveRoute::new(route.clone(), &by_name, &foundation.metrics));
-        let routes = Table::build(snapshot.routes.iter().map(|route| (route.matches.clone(), live_route(route))));
-        let default_route = snapshot.default_route.as_ref().map(live_route);
+        let routes = Table::build(snapshot.shared().routes.iter().map(|route| (route.matches.clone(), live_route(route))));
+        let default_route = snapshot.shared().default_route.as_ref().map(live_route);
         drop(by_name);
         Self {
             routes,
@@ -203,7 +203,7 @@ fn https_port(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Op
 impl LiveRoute {
     fn new(model: Arc<model::Route>, backends: &HashMap<&str, &Arc<Backend>>, metrics: &Metrics) -> Self {
         let targets: Vec<LiveTarget> = match &model.action {
-            Action::Broken(_) => Vec::new(),
+            Action::Broken(_) | Action::Redirect(_) | Action::NotFound => Vec::new(),
             Action::Forward(targets) => targets
                 .iter()
                 .map(|target| LiveTarget {

@@ -35,7 +35,7 @@ impl CertificateTable {
             for name in &names {
                 let (map, name) = match name {
                     HostPattern::Exact(host) => (&mut table.exact, host.as_str()),
-                    HostPattern::Wildcard(host) => (&mut table.wildcard, host.as_str()),
+                    HostPattern::Wildcard(host) | HostPattern::Deep(host) => (&mut table.wildcard, host.as_str()),
                 };
                 map.entry(name.into()).or_default().push(pair.clone());
             }

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 
 use http::{HeaderName, Method};
 
+use super::candidates::Fate;
 use super::table::Request;
 use crate::model::Conditions;
 
@@ -34,10 +35,31 @@ impl Condition {
     /// A field that was sent several times matches by any of its values. Of a parameter the first counts; name and
     /// value are compared decoded, as a form is (`+` is a space), so that no other spelling gets round a rule.
     pub(super) fn holds(&self, request: &Request<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.contains(request.method))
-            && self.headers.iter().all(|(name, value)| request.headers.get_all(name).iter().any(|sent| sent.as_bytes() == value.as_bytes()))
-            && self.query.iter().all(|(name, value)| parameter(request.query, name).is_some_and(|sent| decodes_to(sent, value)))
+        self.method_holds(request)
+            && self.headers.iter().all(|header| header_holds(header, request))
+            && self.query.iter().all(|pair| query_holds(pair, request))
     }
+
+    /// The first part that does not hold.
+    pub(super) fn missed(&self, request: &Request<'_>) -> Option<Fate> {
+        if !self.method_holds(request) {
+            return Some(Fate::OtherMethod);
+        }
+        let header = self.headers.iter().find(|header| !header_holds(header, request)).map(|(name, _)| Fate::Header(name.to_string()));
+        header.or_else(|| self.query.iter().find(|pair| !query_holds(pair, request)).map(|(name, _)| Fate::Query(name.clone())))
+    }
+
+    fn method_holds(&self, request: &Request<'_>) -> bool {
+        self.methods.is_empty() || self.methods.contains(request.method)
+    }
+}
+
+fn header_holds((name, value): &(HeaderName, String), request: &Request<'_>) -> bool {
+    request.headers.get_all(name).iter().any(|sent| sent.as_bytes() == value.as_bytes())
+}
+
+fn query_holds((name, value): &(String, String), request: &Request<'_>) -> bool {
+    parameter(request.query, name).is_some_and(|sent| decodes_to(sent, value))
 }
 
 fn first_of_each<K: Clone + PartialEq>(pairs: &[(K, String)]) -> Vec<(K, String)> {

@@ -4,6 +4,7 @@
 //! A request passes through in this order: [`Authority::parse`] reads its host, [`normalize_path`] its path, and
 //! [`Table::find_certain`] decides. What is forwarded are the client's own bytes; these forms exist for matching only.
 
+mod candidates;
 mod certificate;
 mod condition;
 mod host;
@@ -12,6 +13,7 @@ mod paths;
 mod reading;
 mod table;
 
+pub use candidates::{Fate, Specific, candidates};
 pub use certificate::CertificateTable;
 pub use host::{Authority, InvalidAuthority};
 pub use path::{InvalidPath, normalize_path};

@@ -24,6 +24,8 @@ pub(super) struct Paths {
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
     pub(super) condition: Condition,
+    /// The path itself is not meant, only what is below it.
+    pub(super) below: bool,
     pub(super) route: usize,
 }
 
@@ -31,7 +33,7 @@ impl Paths {
     pub(super) fn add(&mut self, path: &PathMatch, rule: Rule) {
         let (map, path) = match path {
             PathMatch::Exact(path) => (&mut self.exact, normal(path)),
-            PathMatch::Prefix(path) => (&mut self.prefix, normal(path).trim_end_matches('/').into()),
+            PathMatch::Prefix(path) | PathMatch::Below(path) => (&mut self.prefix, normal(path).trim_end_matches('/').into()),
         };
         map.entry(path).or_default().push(rule);
     }
@@ -46,10 +48,17 @@ impl Paths {
     }
 
     pub(super) fn find(&self, request: &Request<'_>) -> Option<usize> {
-        let first = |rules: &Vec<Rule>| rules.iter().find(|rule| rule.condition.holds(request)).map(|rule| rule.route);
         let path = request.path;
-        let exact = self.exact.get(path).and_then(first);
-        exact.or_else(|| self.lengths.iter().find_map(|&length| self.prefix.get(elements(path, length)?).and_then(first)))
+        let first = |rules: &Vec<Rule>, length: usize| rules.iter().find(|rule| rule.holds(request, length)).map(|rule| rule.route);
+        let exact = self.exact.get(path).and_then(|rules| first(rules, path.len()));
+        exact.or_else(|| self.lengths.iter().find_map(|&length| first(self.prefix.get(elements(path, length)?)?, length)))
+    }
+}
+
+impl Rule {
+    /// `length`: how much of the path it was found by.
+    fn holds(&self, request: &Request<'_>, length: usize) -> bool {
+        (!self.below || request.path.len() > length) && self.condition.holds(request)
     }
 }
 
@@ -73,7 +82,7 @@ mod tests {
     fn only_lengths_that_prefixes_have_are_looked_up() {
         let mut paths = Paths::default();
         for (route, path) in ["/a", "/b", "/a/b/c", "/", "/b/"].into_iter().enumerate() {
-            paths.add(&PathMatch::prefix(path), Rule { condition: Condition::new(&Conditions::default()), route });
+            paths.add(&PathMatch::prefix(path), Rule { condition: Condition::new(&Conditions::default()), below: false, route });
         }
         paths.arrange();
         assert_eq!(paths.lengths, [6, 2, 0]);

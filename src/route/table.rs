@@ -2,7 +2,8 @@
 //! normal form (`host` and `path` beside this file make it) and leaves paths to `paths` and conditions to `condition`.
 //!
 //! Of all routes that match, the first in this order is found, which is the order of Gateway API's HTTPRoute:
-//! 1. the host: one that is named exactly, before `*.host` (one label), before every host;
+//! 1. the host: one that is named exactly, before `*.host` (one label), before the longest `**.host` (several labels),
+//!    before every host;
 //! 2. the path: Exact, before the longest Prefix;
 //! 3. a condition on the method, before none;
 //! 4. more headers; 5. more query parameters;
@@ -23,7 +24,7 @@ use http::{HeaderMap, Method};
 use super::condition::Condition;
 use super::paths::{Paths, Rule};
 use super::reading::lenient_reading;
-use crate::model::{HostPattern, Match};
+use crate::model::{HostPattern, Match, PathMatch};
 
 /// Routes, arranged for lookup.
 ///
@@ -34,6 +35,8 @@ pub struct Table<T> {
     exact: HashMap<Box<str>, Paths>,
     /// By what follows the `*.`.
     wildcard: HashMap<Box<str>, Paths>,
+    /// By what follows the `**.`.
+    deep: HashMap<Box<str>, Paths>,
     every: Paths,
 }
 
@@ -59,17 +62,18 @@ pub struct AmbiguousPath;
 impl<T: Clone> Table<T> {
     /// Arranges routes. Their order is that of the configuration, and decides between equals.
     pub fn build(routes: impl IntoIterator<Item = (Match, T)>) -> Self {
-        let mut table = Self { leads_to: Vec::new(), exact: HashMap::new(), wildcard: HashMap::new(), every: Paths::default() };
+        let mut table = Self { leads_to: Vec::new(), exact: HashMap::new(), wildcard: HashMap::new(), deep: HashMap::new(), every: Paths::default() };
         for (matches, leads_to) in routes {
             table.add(&matches, leads_to);
         }
-        let of_hosts = table.exact.values_mut().chain(table.wildcard.values_mut());
+        let of_hosts = table.exact.values_mut().chain(table.wildcard.values_mut()).chain(table.deep.values_mut());
         of_hosts.chain([&mut table.every]).for_each(Paths::arrange);
         table
     }
 
     fn add(&mut self, matches: &Match, leads_to: T) {
-        let rule = Rule { condition: Condition::new(&matches.conditions), route: self.leads_to.len() };
+        let below = matches!(matches.path, PathMatch::Below(_));
+        let rule = Rule { condition: Condition::new(&matches.conditions), below, route: self.leads_to.len() };
         self.leads_to.push(leads_to);
         if matches.hosts.is_empty() {
             self.every.add(&matches.path, rule.clone());
@@ -78,6 +82,7 @@ impl<T: Clone> Table<T> {
             let (map, name) = match host {
                 HostPattern::Exact(host) => (&mut self.exact, host.as_str()),
                 HostPattern::Wildcard(host) => (&mut self.wildcard, host.as_str()),
+                HostPattern::Deep(host) => (&mut self.deep, host.as_str()),
             };
             map.entry(name.into()).or_default().add(&matches.path, rule.clone());
         }
@@ -103,12 +108,23 @@ impl<T: Clone> Table<T> {
 
     /// Whether some route names the host, by itself or by a wildcard. Only such a host may be echoed to a client.
     pub fn knows_host(&self, host: &str) -> bool {
-        self.exact.contains_key(host) || parent(host).is_some_and(|parent| self.wildcard.contains_key(parent))
+        self.exact.contains_key(host)
+            || parent(host).is_some_and(|parent| self.wildcard.contains_key(parent))
+            || self.suffixes(Some(host)).any(|suffix| self.deep.contains_key(suffix))
     }
 
     fn position(&self, request: &Request<'_>) -> Option<usize> {
         let exact = request.host.and_then(|host| self.exact.get(host)?.find(request));
-        exact.or_else(|| self.wildcard.get(parent(request.host?)?)?.find(request)).or_else(|| self.every.find(request))
+        exact
+            .or_else(|| self.wildcard.get(parent(request.host?)?)?.find(request))
+            .or_else(|| self.suffixes(request.host).find_map(|suffix| self.deep.get(suffix)?.find(request)))
+            .or_else(|| self.every.find(request))
+    }
+
+    /// What a host ends in, the longest first; nothing where nobody asks for it.
+    fn suffixes<'h>(&self, host: Option<&'h str>) -> impl Iterator<Item = &'h str> {
+        let first = if self.deep.is_empty() { None } else { host.and_then(parent) };
+        std::iter::successors(first, |suffix| parent(suffix))
     }
 }
 

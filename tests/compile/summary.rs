@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use genkan::model::{
-    Action, Backend, BackendTimeouts, ClientTimeouts, Diagnostic, DrainPolicy, Limits, Listener, LoadBalancing, Probe, Protocol, Readiness, Report,
-    Route, Snapshot,
+    Action, Backend, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener, LoadBalancing,
+    LogSampling, Probe, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
 };
 
 /// A configuration that nothing is started on.
@@ -25,7 +25,10 @@ pub fn compiled(snapshot: &Snapshot, report: &Report) -> String {
             format!("{} for {}", certificate.name, names.join(", "))
         }),
     );
-    section(&mut text, "routes", snapshot.routes.iter().chain(&snapshot.default_route).map(|route| describe_route(route)));
+    section(&mut text, "routes", snapshot.shared().all().map(|route| describe_route(route)));
+    section(&mut text, "sets", snapshot.route_sets.iter().skip(1).map(|set| describe_set(set)));
+    let policies = snapshot.server_name_policies.iter().map(|(host, policy)| format!("{host}: {policy:?}"));
+    section(&mut text, "server names", policies);
     section(&mut text, "backends", snapshot.backends.iter().map(|backend| describe_backend(backend)));
     section(&mut text, "settings", settings(snapshot));
     text
@@ -85,7 +88,10 @@ fn describe_listener(listener: &Listener) -> String {
         Protocol::Http { plain: Some(policy) } => format!("HTTP, {policy:?}"),
     };
     let public = listener.public_port.map_or_else(String::new, |port| format!(", seen as {port}"));
-    format!("{} on {}: {policy}{public}", listener.name, listener.address)
+    let set = if &*listener.route_set == SHARED { String::new() } else { format!(", serves {}", listener.route_set) };
+    let default = listener.default_certificate.as_ref().map_or_else(String::new, |name| format!(", default certificate {name}"));
+    let tls = listener.tls.as_ref().map_or_else(String::new, |policy| format!(", {policy:?}"));
+    format!("{} on {}: {policy}{public}{set}{default}{tls}", listener.name, listener.address)
 }
 
 fn describe_route(route: &Route) -> String {
@@ -98,6 +104,9 @@ fn describe_route(route: &Route) -> String {
     if let Some(plain_http) = route.plain_http {
         text.push_str(&format!(" plain {plain_http:?}"));
     }
+    if let Some(status) = route.https_redirect {
+        text.push_str(&format!(" by {}", status.as_u16()));
+    }
     if route.request_timeout != Duration::MAX {
         text.push_str(&format!(" within {:?}", route.request_timeout));
     }
@@ -106,9 +115,41 @@ fn describe_route(route: &Route) -> String {
             let targets: Vec<String> = targets.iter().map(|target| format!("{} * {}", target.backend, target.weight)).collect();
             text.push_str(&format!(" -> {}", targets.join(", ")));
         }
-        Action::Broken(why) => text.push_str(&format!(" -> 500, {why}")),
+        Action::Redirect(redirect) => text.push_str(&format!(" -> {redirect:?}")),
+        Action::NotFound => text.push_str(" -> 404"),
+        Action::Broken(why) => text.push_str(&format!(" -> {}, {why}", if route.behaviour == Behaviour::Gke { 502 } else { 500 })),
+    }
+    text.extend(route.filters.iter().map(|filter| format!(" | {}", describe_filter(filter))));
+    if route.log_sampling != LogSampling::ALL {
+        text.push_str(&format!(" | {:?}", route.log_sampling));
+    }
+    if route.limits_tunnels {
+        text.push_str(" | tunnels too");
+    }
+    if route.behaviour == Behaviour::Gke {
+        text.push_str(" | GKE");
     }
     text
+}
+
+fn describe_filter(filter: &Filter) -> String {
+    let (name, HeaderModifier { set, add, remove }) = match filter {
+        Filter::RequestHeaders(modifier) => ("request", modifier),
+        Filter::ResponseHeaders(modifier) => ("response", modifier),
+    };
+    let set = set.iter().map(|(name, value)| format!(" {name}={value}"));
+    let add = add.iter().map(|(name, value)| format!(" {name}+={value}"));
+    let remove = remove.iter().map(|name| format!(" -{name}"));
+    format!("{name}:{}", set.chain(add).chain(remove).collect::<String>())
+}
+
+fn describe_set(set: &RouteSet) -> String {
+    let alias = set.alias.as_ref().map_or_else(String::new, |alias| {
+        let stands_for = alias.stands_for.as_ref().map_or_else(String::new, |host| format!(" for {host}"));
+        format!(", at {}{stands_for}", alias.host)
+    });
+    let routes: Vec<String> = set.all().map(|route| route.name.to_string()).collect();
+    format!("{}: {}{alias}: {}", set.name, set.behaviour.as_str(), routes.join(", "))
 }
 
 fn describe_backend(backend: &Backend) -> String {
@@ -124,6 +165,12 @@ fn describe_backend(backend: &Backend) -> String {
         Readiness::Assumed => text.push_str(", assumed ready"),
         Readiness::Probe(probe) if *probe == Probe::default() => {}
         Readiness::Probe(probe) => text.push_str(&format!(", {probe:?}")),
+    }
+    if let Some(cookie) = &backend.affinity {
+        text.push_str(&format!(", {cookie:?}"));
+    }
+    if let Some(draining) = backend.draining {
+        text.push_str(&format!(", cut {draining:?} after leaving"));
     }
     text
 }

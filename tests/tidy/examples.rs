@@ -21,7 +21,7 @@ use crate::{read, root};
 #[test]
 fn the_default_configuration_compiles() {
     let snapshot = compile_text(&read("config/genkan.yaml"), "genkan.yaml");
-    assert!(snapshot.backends.is_empty() && snapshot.routes.is_empty() && snapshot.default_route.is_none());
+    assert!(snapshot.backends.is_empty() && snapshot.routes().next().is_none());
     assert_eq!(snapshot.certificates.len(), 1);
     assert_eq!(snapshot.process.admin.unwrap().to_string(), "[::]:9900");
 }

@@ -47,6 +47,8 @@ fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, fi
         },
         readiness: readiness(name, object, findings),
         timeouts: timeouts(&spec.timeouts),
+        affinity: None,
+        draining: None,
     }
 }
 
@@ -123,6 +125,7 @@ fn build_probe(spec: &ReadinessProbe) -> Probe {
     };
     Probe {
         action,
+        success: default.success,
         initial_delay: Duration::from_secs(spec.initial_delay_seconds.unwrap_or(0).into()),
         period: seconds(spec.period_seconds, default.period),
         timeout: seconds(spec.timeout_seconds, default.timeout),

@@ -201,7 +201,7 @@ pub(super) fn check_names(certificates: &Certificates, resources: &Resources, fi
         for host in &entry.latest.spec.hostnames {
             let covered = |pair: &KeyPair| match &host.0 {
                 HostPattern::Exact(host) => pair.covers(host),
-                wildcard @ HostPattern::Wildcard(_) => pair.facts().names.contains(wildcard),
+                HostPattern::Wildcard(parent) | HostPattern::Deep(parent) => pair.facts().names.contains(&HostPattern::Wildcard(parent.clone())),
             };
             if certificates.served.iter().any(|certificate| covered(&certificate.pair)) {
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::control::config::{self, ListenerProtocol};
 use crate::control::resources::{Collection, Entry, Object};
-use crate::model::{Cleartext, Diagnostic, Listener, ObjectKind, PlainHttp, Protocol, Reason, SocketAddress};
+use crate::model::{Cleartext, Diagnostic, Listener, ObjectKind, PlainHttp, Protocol, Reason, SHARED, SocketAddress};
 
 /// Which listener has an address already.
 type Taken = HashMap<(SocketAddress, bool), String>;
@@ -93,7 +93,15 @@ fn build(name: &str, object: &Object<config::Listener>) -> Option<Listener> {
             Protocol::Https { cleartext }
         }
     };
-    Some(Listener { name: name.to_owned(), address: spec.listens_on()?, protocol, public_port: spec.public_port.map(|port| port.0) })
+    Some(Listener {
+        name: name.to_owned(),
+        address: spec.listens_on()?,
+        protocol,
+        public_port: spec.public_port.map(|port| port.0),
+        route_set: SHARED.into(),
+        default_certificate: None,
+        tls: None,
+    })
 }
 
 pub(super) fn plain_http(policy: config::PlainHttp) -> PlainHttp {

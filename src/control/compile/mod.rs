@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use super::config::{Listener, RouteRule};
 use super::resources::{Collection, Object, Resources};
-use crate::model::{CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Reason, Report, Snapshot};
+use crate::model::{CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Reason, Report, RouteSet, Snapshot};
 
 use pair::PairProblem;
 
@@ -87,8 +87,9 @@ impl Compiler {
             certificates: certificates.served,
             unknown_server_name: settings::unknown_server_name(settings),
             tls: settings::tls(settings),
-            routes,
-            default_route: default_route.into_iter().next(),
+            server_name_policies: Vec::new(),
+            route_sets: vec![Arc::new(RouteSet { routes, default_route: default_route.into_iter().next(), ..RouteSet::default() })],
+            localhost_aliases: false,
             backends,
             timeouts: settings::timeouts(settings),
             limits: settings::limits(settings),

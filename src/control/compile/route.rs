@@ -11,7 +11,7 @@ use super::listener::plain_http;
 use crate::control::config::{self, OptionalLimit, PathType, RouteRule};
 use crate::control::resources::{Collection, Entry, Object};
 use crate::control::yaml::closest;
-use crate::model::{Action, Conditions, Diagnostic, HostPattern, Match, ObjectKind, PathMatch, Reason, Route, Target};
+use crate::model::{Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, PathMatch, Reason, Route, Target};
 
 pub(super) fn compile(
     routes: &Collection<RouteRule>,
@@ -55,7 +55,7 @@ fn choose<'e>(
     let effect = match (&before, &route.action) {
         (Some(_), _) => "its last good version goes on",
         (None, Action::Broken(_)) => "requests for it are answered 500",
-        (None, Action::Forward(_)) => "its share of the requests is answered 500",
+        (None, Action::Forward(_) | Action::Redirect(_) | Action::NotFound) => "its share of the requests is answered 500",
     };
     findings.extend(problems.into_iter().map(|problem| problem.effect(effect)));
     (before, route)
@@ -117,7 +117,12 @@ fn build(name: &str, object: &Object<RouteRule>, backends: &Collection<config::B
             conditions: conditions(rule),
         },
         plain_http: policy.map(plain_http),
+        https_redirect: None,
         request_timeout: rule.timeouts.request.map_or(Duration::MAX, |OptionalLimit(limit)| limit),
+        limits_tunnels: false,
+        filters: Vec::new(),
+        log_sampling: LogSampling::ALL,
+        behaviour: Behaviour::Genkan,
         action: action(rule, backends),
     }
 }

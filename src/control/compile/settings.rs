@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::Defaults;
 use crate::control::config::{self, HeadBytes, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
-use crate::model::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, ProcessSettings, SocketAddress, TlsPolicy, TlsVersion, UnknownServerName};
+use crate::model::{
+    AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, ProcessSettings, SocketAddress, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName,
+};
 
 pub(super) fn unknown_server_name(settings: &Settings) -> UnknownServerName {
     match settings.unknown_server_name {
@@ -18,7 +20,7 @@ pub(super) fn tls(settings: &Settings) -> TlsPolicy {
         Some(config::TlsVersion::V1_3) => TlsVersion::Tls13,
         Some(config::TlsVersion::V1_2) | None => TlsVersion::Tls12,
     };
-    TlsPolicy { minimum_version }
+    TlsPolicy { minimum_version, profile: TlsProfile::default() }
 }
 
 pub(super) fn timeouts(settings: &Settings) -> ClientTimeouts {

@@ -28,6 +28,8 @@ fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
             load_balancing,
             readiness: Readiness::Assumed,
             timeouts: BackendTimeouts::default(),
+            affinity: None,
+            draining: None,
         }),
     }
 }

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn ticketer(ring: &Arc<KeyRing>, minimum_version: TlsVersion) -> Ticketer {
-        ring.for_policy(&TlsPolicy { minimum_version }).unwrap()
+        ring.for_policy(&TlsPolicy { minimum_version, ..TlsPolicy::default() }).unwrap()
     }
 
     #[test]

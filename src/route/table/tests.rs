@@ -155,6 +155,7 @@ fn precedence(route: &Match, sent: &Sent) -> Option<Precedence> {
     let host = if route.hosts.is_empty() { Some(2) } else { route.hosts.iter().filter_map(of_host).min() }?;
     let (kind, length) = match &route.path {
         PathMatch::Exact(path) => (sent.path == path).then_some((0, path.len()))?,
+        PathMatch::Below(_) => unreachable!("the strategy makes none"),
         PathMatch::Prefix(path) => (sent.path == path || sent.path.starts_with(&format!("{path}/"))).then_some((1, path.len()))?,
     };
     let Conditions { methods, headers, query } = &route.conditions;

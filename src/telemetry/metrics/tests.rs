@@ -145,6 +145,8 @@ fn a_backend_without_endpoints_has_none_of_them() {
         load_balancing: crate::model::LoadBalancing::default(),
         readiness: crate::model::Readiness::Assumed,
         timeouts: crate::model::BackendTimeouts::default(),
+        affinity: None,
+        draining: None,
     }));
     let text = Metrics::new(1).encode(&control, &Proxy::default(), 0);
     assert_line(&text, r#"genkan_backend_endpoints{backend="empty",state="ready"} 0"#);

@@ -176,7 +176,7 @@ fn objects(compiled: &Compiled) -> BTreeMap<(&'static str, String), String> {
     let snapshot = &compiled.snapshot;
     let mut objects = BTreeMap::new();
     objects.extend(snapshot.listeners.iter().map(|object| (("listener", object.name.clone()), format!("{object:?}"))));
-    objects.extend(snapshot.routes.iter().map(|object| (("route", object.name.to_string()), format!("{object:?}"))));
+    objects.extend(snapshot.routes().map(|object| (("route", object.name.to_string()), format!("{object:?}"))));
     objects.extend(snapshot.backends.iter().map(|object| (("backend", object.name.clone()), format!("{object:?}"))));
     objects.extend(snapshot.certificates.iter().map(|object| (("certificate", object.name.to_string()), format!("{object:?}"))));
     objects
