@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::date::{days_until, rfc3339};
-use super::flags::{Files, Format};
+use super::flags::{Files, Format, Mapped};
 use super::look::{Look, look};
 use super::output::{Stream, printable};
 use super::report::{self, Finding, Form, pretty};
@@ -22,6 +22,8 @@ use crate::model::{Certificate, Diagnostic, HostPattern, ObjectKind, Reason, Sev
 pub(super) struct Certificates {
     #[command(flatten)]
     files: Files,
+    #[command(flatten)]
+    mapped: Mapped,
     /// How the list is printed
     #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
     format: Format,
@@ -50,7 +52,7 @@ struct Listing<'l> {
 impl Certificates {
     pub(super) fn run(self) -> Result<ExitCode, Refusal> {
         let chosen = input::choose(&self.files.files)?;
-        let look = look(chosen.configuration)?;
+        let look = look(chosen.configuration, self.mapped)?;
         let rows = look.served.as_ref().map(|(snapshot, _)| rows(snapshot, SystemTime::now())).unwrap_or_default();
         let findings: Vec<&Diagnostic> = look.report.diagnostics.iter().filter(|finding| look.served.is_none() || concerns(finding)).collect();
         match self.format {

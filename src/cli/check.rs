@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::flags::Files;
+use super::flags::{Files, Mapped};
 use super::look::{Look, look};
 use super::output::Stream;
 use super::report::{self, Form};
@@ -18,6 +18,8 @@ use super::{NO, Refusal, USAGE, WARNINGS, input};
 pub(super) struct Check {
     #[command(flatten)]
     files: Files,
+    #[command(flatten)]
+    mapped: Mapped,
     /// How findings are printed
     #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
     format: CheckFormat,
@@ -42,7 +44,7 @@ impl Check {
         if self.files.files.is_empty() {
             Stream::Err.write(&format!("checking {}\n", chosen.label));
         }
-        let look = look(chosen.configuration)?;
+        let look = look(chosen.configuration, self.mapped)?;
         let form = match self.format {
             CheckFormat::Text => Form::Text { colour: Stream::Out.colour() },
             CheckFormat::Json => Form::Json,

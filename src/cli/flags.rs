@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::cli::output::Stream;
-use crate::control::config::{Listen, Overrides};
+use crate::control::config::{Listen, Mappings, Namespaced, Overrides, PairPath, Places, ServiceName};
 use crate::model::SocketAddress;
 use crate::settings::{LogFormat, LogSettings};
 
@@ -34,6 +34,53 @@ pub(super) struct Listeners {
     /// Where livez, readyz and metrics are
     #[arg(long, value_name = "ADDRESS|PORT|off", env = "GENKAN_ADMIN", hide_env_values = true, value_parser = Place::parse)]
     admin: Option<Place>,
+}
+
+/// Where Services and Secrets are when there is no cluster.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Kubernetes objects")]
+pub(super) struct Mapped {
+    /// Where a Service lives: [NAMESPACE/]SERVICE[:PORT]=HOST:PORT[,...]
+    ///
+    /// Where a Service of the manifests lives (repeatable). A Service that is no object among them is made by it.
+    #[arg(long, value_name = "SERVICE=HOST:PORT", env = "GENKAN_MAP", hide_env_values = true, value_delimiter = '\n', value_parser = map)]
+    map: Vec<Option<(ServiceName, Places)>>,
+    /// Where a Secret is: [NAMESPACE/]NAME=DIR or NAME=CERT,KEY
+    ///
+    /// What kubectl create secret tls would make (repeatable): a directory with tls.crt and tls.key, or the two files.
+    #[arg(long, value_name = "NAME=DIR", env = "GENKAN_SECRET", hide_env_values = true, value_delimiter = '\n', value_parser = secret)]
+    secret: Vec<Option<(Namespaced, PairPath)>>,
+}
+
+impl Mapped {
+    /// Over what the configuration says.
+    pub(super) fn over(self, overrides: Overrides) -> Overrides {
+        Overrides {
+            mappings: Mappings {
+                services: self.map.into_iter().flatten().collect(),
+                secrets: self.secret.into_iter().flatten().collect(),
+                ..Mappings::default()
+            },
+            ..overrides
+        }
+    }
+}
+
+/// A variable that ends in a newline maps nothing after it.
+fn map(text: &str) -> Result<Option<(ServiceName, Places)>, String> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let (service, places) = text.split_once('=').ok_or("write SERVICE=HOST:PORT")?;
+    Ok(Some((ServiceName::parse(service)?, Places::parse(places)?)))
+}
+
+fn secret(text: &str) -> Result<Option<(Namespaced, PairPath)>, String> {
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
+    let (name, path) = text.split_once('=').ok_or("write NAME=DIRECTORY or NAME=CERTIFICATE,KEY")?;
+    Ok(Some((Namespaced::parse(name)?, PairPath::parse(path)?)))
 }
 
 /// An address to listen on as a flag has it.
@@ -75,13 +122,13 @@ impl Listeners {
     /// Over what the configuration says. A bare port is both families on every interface.
     pub(super) fn overrides(self) -> Overrides {
         let listen = |place: Option<Place>| place.map(|place| place.listen);
-        Overrides { https: listen(self.https), http: listen(self.http), admin: listen(self.admin) }
+        Overrides { https: listen(self.https), http: listen(self.http), admin: listen(self.admin), ..Overrides::default() }
     }
 
     /// The same on a laptop, where a bare port is loopback alone.
     pub(super) fn loopback(self) -> Overrides {
         let listen = |place: Option<Place>| place.map(Place::loopback);
-        Overrides { https: listen(self.https), http: listen(self.http), admin: listen(self.admin) }
+        Overrides { https: listen(self.https), http: listen(self.http), admin: listen(self.admin), ..Overrides::default() }
     }
 }
 

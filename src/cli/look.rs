@@ -1,15 +1,17 @@
 //! A configuration read once by the very code that `run` starts with, certificates and names included, and nothing
 //! served or changed. For the commands that only tell.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Refusal;
+use super::flags::Mapped;
 use crate::control::config::Overrides;
 use crate::control::resources::Collection;
 use crate::control::source::Configuration;
 use crate::control::{self, Control, Refused};
 use crate::drain::{Drain, Stage};
-use crate::model::{Action, ControlStatus, Report, Severity, Snapshot};
+use crate::model::{Action, ControlStatus, Report, Route, SHARED, Severity, Snapshot};
 
 /// What was seen.
 #[derive(Debug)]
@@ -32,10 +34,10 @@ pub(super) struct Totals {
 }
 
 /// Reads everything once.
-pub(super) fn look(configuration: Configuration) -> Result<Look, Refusal> {
+pub(super) fn look(configuration: Configuration, mapped: Mapped) -> Result<Look, Refusal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Refusal::no(format!("the runtime cannot be started: {error}")))?;
-    let options = control::Options { configuration, overrides: Overrides::default(), defaults: super::run::defaults() };
+    let options = control::Options { configuration, overrides: mapped.over(Overrides::default()), defaults: super::run::defaults() };
     let look = runtime.block_on(read(options));
     // A resolver that does not answer holds its thread; nobody waits for it any more.
     runtime.shutdown_background();
@@ -51,10 +53,11 @@ async fn read(options: control::Options) -> Look {
     let snapshot = control.first().await;
     drain.advance(Stage::Stopped);
     let report = Report::clone(&control.status().report());
-    Look { report, served: Some((snapshot, totals(&control))), unopened: false }
+    Look { report, served: Some((snapshot.clone(), totals(&control, &snapshot))), unopened: false }
 }
 
-fn totals(control: &Control) -> Totals {
+/// What the configuration lists, and what comes of Kubernetes objects, of which everything is in the snapshot.
+fn totals(control: &Control, snapshot: &Snapshot) -> Totals {
     fn all<T>(collection: &Collection<T>) -> usize {
         collection.names().count() + collection.duplicates.len()
     }
@@ -64,12 +67,19 @@ fn totals(control: &Control) -> Totals {
         Some(Ok(pairs)) => pairs.len(),
         Some(Err(_)) | None => 1,
     });
+    let routes = routes(snapshot).filter(|route| !resources.routes.contains(&route.name) && !resources.default_route.contains(&route.name));
     Totals {
-        listeners: all(&resources.listeners) - off,
-        routes: all(&resources.routes) + all(&resources.default_route),
-        backends: all(&resources.backends),
-        certificates: pairs.sum(),
+        listeners: all(&resources.listeners) - off + snapshot.listeners.iter().filter(|listener| &*listener.route_set != SHARED).count(),
+        routes: all(&resources.routes) + all(&resources.default_route) + routes.count(),
+        backends: all(&resources.backends) + snapshot.backends.iter().filter(|backend| !resources.backends.contains(&backend.name)).count(),
+        certificates: pairs.sum::<usize>().max(snapshot.certificates.len()),
     }
+}
+
+/// Every route once, without those that only stand behind others to say that nothing is there.
+fn routes(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Route>> {
+    let mut seen = HashSet::new();
+    snapshot.routes().filter(move |route| route.action != Action::NotFound && seen.insert(route.name.clone()))
 }
 
 impl Look {
@@ -84,8 +94,7 @@ impl Look {
         let Some((snapshot, totals)) = &self.served else {
             return format!("{counts}. Nothing would be served: run does not start on this.");
         };
-        let routes = snapshot.shared().all();
-        let routes = routes.filter(|route| matches!(route.action, Action::Forward(_))).count();
+        let routes = routes(snapshot).filter(|route| !matches!(route.action, Action::Broken(_))).count();
         format!(
             "{counts}. Would be served: {}, {}, {}, {}.",
             part(snapshot.listeners.len(), totals.listeners, "listener"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 
 use super::Refusal;
-use super::flags::{Files, Listeners, Log};
+use super::flags::{Files, Listeners, Log, Mapped};
 use super::input::{self, Chosen};
 use crate::control;
 use crate::control::compile::Defaults;
@@ -29,6 +29,8 @@ pub(super) struct Run {
     #[command(flatten)]
     one: OneBackend,
     #[command(flatten)]
+    mapped: Mapped,
+    #[command(flatten)]
     listeners: Listeners,
     #[command(flatten)]
     log: Log,
@@ -50,9 +52,9 @@ struct OneBackend {
 
 impl Run {
     pub(super) fn settings(self) -> Result<Settings, Refusal> {
-        let overrides = self.listeners.overrides();
+        let overrides = self.mapped.over(self.listeners.overrides());
         let Chosen { configuration, label } = match self.one.flag() {
-            Some(flag) => self.one.configuration(flag, &self.files.files, overrides)?,
+            Some(flag) => self.one.configuration(flag, &self.files.files, &overrides)?,
             None => input::choose(&self.files.files)?,
         };
         Ok(Settings {
@@ -81,7 +83,7 @@ impl OneBackend {
             .find_map(|(flag, set)| set.then_some(flag))
     }
 
-    fn configuration(self, flag: &str, files: &[PathBuf], overrides: Overrides) -> Result<Chosen, Refusal> {
+    fn configuration(self, flag: &str, files: &[PathBuf], overrides: &Overrides) -> Result<Chosen, Refusal> {
         if let Some(file) = input::also_there(files) {
             return Err(Refusal::usage(format!("{flag} and the configuration {file} exclude each other"))
                 .help("put everything into the file, or serve one backend with flags where there is no file"));

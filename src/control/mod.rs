@@ -3,6 +3,8 @@
 
 pub mod compile;
 pub mod config;
+pub mod kubernetes;
+pub mod manifests;
 mod report_log;
 pub mod resources;
 pub mod source;
@@ -18,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::drain::Drain;
 use crate::model::{Diagnostic, Publish, Reason, Report, Snapshot};
-use compile::{Compiled, Compiler, Defaults};
+use compile::{Compiled, Compiler, Defaults, ManifestSettings};
 use config::{Objects, Overrides};
 use report_log::ReportLog;
 use resources::{CertificateLocation, Object, Resources, Wanted};
@@ -91,7 +93,12 @@ impl Control {
         }
         let (sender, changes) = mpsc::channel(WAITING_CHANGES);
         let mut resources = Resources::default();
-        resources.apply(Change::Configuration { objects: reading.objects, files: reading.files, findings: reading.findings });
+        resources.apply(Change::Configuration {
+            objects: reading.objects,
+            files: reading.files,
+            manifests: reading.manifests,
+            findings: reading.findings,
+        });
         let (wanted, wants) = watch::channel(resources.wanted());
         drain.spawn_background("configuration", config.run(sender.clone(), wants.clone()));
         drain.spawn_background("certificates", Secrets { reload: reload[1].clone() }.run(sender.clone(), wants.clone()));
@@ -235,14 +242,14 @@ impl Control {
                 Err(_) => std::future::pending().await,
             },
         };
-        let Compiled { snapshot, mut report, accepted, next } = compiled;
+        let Compiled { snapshot, mut report, accepted, next, origins } = compiled;
         self.resources.promote(accepted);
         self.next = next;
         if let Some(finding) = self.restart_needed(&snapshot) {
             report.diagnostics.push(finding);
         }
         let snapshot = Arc::new(snapshot);
-        self.status.compiled(report, self.resources.checks());
+        self.status.compiled(report, origins, self.resources.checks());
         if self.status.generation_is_first() {
             self.log.write(&self.status.current_report());
         }
@@ -266,7 +273,12 @@ impl Resources {
     /// Takes what a source brought.
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Configuration { objects, files, findings } => self.replace(*objects, &files, findings),
+            Change::Configuration { objects, files, manifests, findings } => {
+                self.replace(*objects, &files, findings);
+                self.manifests.replace(&manifests);
+                self.kubernetes = ManifestSettings::new(&self.settings.kubernetes, &files);
+                self.manifest_names = compile::manifest_names(&self.manifests, &self.kubernetes);
+            }
             Change::Certificates(found) => self.found = found,
             Change::Names(names) => self.names = names,
         }
@@ -294,7 +306,7 @@ impl Resources {
     }
 
     fn certificates_are_read(&self) -> bool {
-        self.certificates.iter().all(|object| self.found.contains_key(&object.spec.value))
+        self.wanted().certificates.iter().all(|location| self.found.contains_key(location))
     }
 
     fn names_are_resolved(&self) -> bool {

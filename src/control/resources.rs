@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CertificateName, Diagnostic, Host, KeyPair};
+use crate::model::{CertificateName, Diagnostic, Host, KeyPair, Route};
 
+use super::compile::ManifestSettings;
 use super::config::{Backend, Certificate, Listener, RouteRule, Settings};
+use super::manifests::Manifests;
 use super::yaml::{Files, Located};
 
 /// An object with the files that its places are in.
@@ -55,6 +57,14 @@ pub struct Resources {
     pub default_route: Collection<RouteRule>,
     /// Where they go.
     pub backends: Collection<Backend>,
+    /// Kubernetes objects.
+    pub manifests: Manifests,
+    /// How they are read.
+    pub kubernetes: ManifestSettings,
+    /// Names in DNS that their endpoints may have.
+    pub manifest_names: Vec<Host>,
+    /// What was served last for each of their routes.
+    pub accepted_routes: HashMap<Arc<str>, Arc<Route>>,
     /// What was found in the places of `certificates`.
     pub found: BTreeMap<CertificateLocation, Found>,
     /// What was served last for each certificate that is still configured.
@@ -186,10 +196,10 @@ impl<T> Collection<T> {
 impl Resources {
     /// What the sources should look at.
     pub fn wanted(&self) -> Wanted {
-        let certificates = self.certificates.iter().map(|object| object.spec.value.clone()).collect();
+        let certificates = self.certificates.iter().map(|object| object.spec.value.clone()).chain(self.kubernetes.locations().cloned());
         let endpoints = self.backends.iter().flat_map(|(_, entry)| &entry.latest.spec.endpoints);
-        let names = endpoints.map(|endpoint| &endpoint.host).filter(|host| needs_resolving(host)).cloned().collect();
-        Wanted { certificates, names }
+        let names = endpoints.map(|endpoint| &endpoint.host).filter(|host| needs_resolving(host)).cloned();
+        Wanted { certificates: certificates.collect(), names: names.chain(self.manifest_names.iter().cloned()).collect() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use super::resources::Resources;
-use crate::model::{Check, ControlStatus, Diagnostic, ProcessSettings, Report, Snapshot};
+use crate::model::{Check, ControlStatus, Diagnostic, Origins, ProcessSettings, Report, Snapshot};
 
 /// Shared between the conductor, which writes, and the admin pages, which read.
 #[derive(Debug, Default)]
@@ -16,6 +16,7 @@ struct State {
     generation: u64,
     snapshot: Arc<Snapshot>,
     report: Arc<Report>,
+    origins: Arc<Origins>,
     checks: Vec<Check>,
     /// Every source has been read once; what a later configuration adds takes no readiness away.
     was_read: bool,
@@ -32,12 +33,13 @@ impl Status {
         read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn compiled(&self, report: Report, checks: Vec<Check>) {
+    pub(super) fn compiled(&self, report: Report, origins: Origins, checks: Vec<Check>) {
         self.with(|state| {
             if report.errors().next().is_none() {
                 state.last_good = Some(SystemTime::now());
             }
             state.report = Arc::new(report);
+            state.origins = Arc::new(origins);
             state.was_read |= checks.iter().all(|check| check.failure.is_none());
             let was_read = state.was_read;
             state.checks = checks.into_iter().map(|check| Check { failure: check.failure.filter(|_| !was_read), ..check }).collect();
@@ -53,7 +55,8 @@ impl Status {
             }
             state.snapshot = snapshot.clone();
             state.process.get_or_insert_with(|| snapshot.process.clone());
-            let needs_certificate = snapshot.listeners.iter().any(|listener| listener.is_https());
+            // On a laptop, which is where aliases are, certificates are made when they are asked for.
+            let needs_certificate = !snapshot.localhost_aliases && snapshot.listeners.iter().any(|listener| listener.is_https());
             state.had_certificate |= !needs_certificate || !snapshot.certificates.is_empty();
             new.then_some(state.generation)
         })
@@ -94,6 +97,10 @@ impl ControlStatus for Status {
 
     fn report(&self) -> Arc<Report> {
         self.current_report()
+    }
+
+    fn origins(&self) -> Arc<Origins> {
+        self.with(|state| state.origins.clone())
     }
 
     fn last_reload(&self) -> (bool, Option<SystemTime>) {

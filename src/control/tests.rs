@@ -99,7 +99,12 @@ impl World {
 fn configuration(text: &str) -> Change {
     let config: Config = read(&parse(text, 0).unwrap()[0]).unwrap();
     let file = SourceFile { name: "test.yaml".into(), directory: PathBuf::from("/"), text: text.to_owned() };
-    Change::Configuration { objects: Box::new(split(config).unwrap()), files: Arc::new(Files(vec![file])), findings: Vec::new() }
+    Change::Configuration {
+        objects: Box::new(split(config).unwrap()),
+        files: Arc::new(Files(vec![file])),
+        manifests: Vec::new(),
+        findings: Vec::new(),
+    }
 }
 
 fn certificates(secrets: &[(&str, &str)]) -> Change {

@@ -1,6 +1,7 @@
 //! What compiling found out: one diagnostic a finding, in one shape for command line, log, metrics and pages.
 //! How it is printed is the business of whoever shows it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -128,6 +129,20 @@ pub enum ObjectKind {
     Service,
     StatefulSet,
 }
+
+/// Where something that is served comes from: for explanations, and no part of what is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The object that it was made of.
+    pub object: Option<(ObjectKind, String)>,
+    /// Where it is written.
+    pub place: Option<Place>,
+    /// The rules of the cloud's that made it what it is, in words.
+    pub parity: Vec<String>,
+}
+
+/// By name of the route.
+pub type Origins = BTreeMap<Arc<str>, Origin>;
 
 /// A place in a file, with the line that stands there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -36,7 +36,7 @@ pub struct Route {
 }
 
 /// The requests a route is for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Match {
     /// Empty: every host.
     pub hosts: Vec<HostPattern>,
@@ -74,7 +74,7 @@ impl Default for LogSampling {
 }
 
 /// What must hold besides host and path; all of it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Conditions {
     /// One of these; empty: any.
     pub methods: Vec<Method>,

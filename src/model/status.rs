@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::{Diagnostic, Report, Snapshot};
+use super::{Diagnostic, Origins, Report, Snapshot};
 
 /// Makes a snapshot the one that is served.
 pub trait Publish: Send + Sync {
@@ -25,6 +25,8 @@ pub trait ControlStatus: Send + Sync {
     fn snapshot(&self) -> Arc<Snapshot>;
     /// What compiling it found.
     fn report(&self) -> Arc<Report>;
+    /// Where its routes come from.
+    fn origins(&self) -> Arc<Origins>;
     /// Whether the last change was taken as it is, and when that last was the case.
     fn last_reload(&self) -> (bool, Option<SystemTime>);
     /// What `readyz` waits for.

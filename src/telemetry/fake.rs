@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::model::{
-    Certificate, CertificateName, Check, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType,
+    Certificate, CertificateName, Check, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType, Origins,
     ProxyStatus, Report, Snapshot,
 };
 
@@ -39,6 +39,10 @@ impl ControlStatus for Control {
 
     fn report(&self) -> Arc<Report> {
         Arc::new(self.report.clone())
+    }
+
+    fn origins(&self) -> Arc<Origins> {
+        Arc::default()
     }
 
     fn last_reload(&self) -> (bool, Option<SystemTime>) {

@@ -36,7 +36,12 @@ pub fn compile(name: &str, input: &str) -> String {
             text.push_str(&summary::refused(&report));
             continue;
         }
-        resources.apply(Change::Configuration { objects: reading.objects, files: reading.files, findings: reading.findings });
+        resources.apply(Change::Configuration {
+            objects: reading.objects,
+            files: reading.files,
+            manifests: reading.manifests,
+            findings: reading.findings,
+        });
         let wanted = resources.wanted();
         resources.apply(Change::Certificates(wanted.certificates.iter().map(|location| (location.clone(), read_location(location))).collect()));
         resources.apply(Change::Names(moment.lines().filter_map(answer).collect()));

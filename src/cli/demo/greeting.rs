@@ -11,7 +11,7 @@ use crate::settings::Served;
 /// The ports of the embedded configuration, and the admin pages'.
 const PORTS: [u16; 3] = [8443, 8080, 9900];
 
-pub(super) fn text(served: &Served, secret: &Secret, overrides: Overrides) -> String {
+pub(super) fn text(served: &Served, secret: &Secret, overrides: &Overrides) -> String {
     let socket = |https: bool| served.sockets.iter().find(|socket| socket.https == https).map(|socket| socket.address);
     let (https, http) = (socket(true), socket(false));
     let directory = secret.directory.display();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_command_stands_alone_on_its_line() {
-        let text = text(&served("127.0.0.1:8443"), &secret("/home/me/.local/share/genkan/demo"), Overrides::default());
+        let text = text(&served("127.0.0.1:8443"), &secret("/home/me/.local/share/genkan/demo"), &Overrides::default());
         let curl = "  curl --cacert /home/me/.local/share/genkan/demo/ca.crt https://localhost:8443/";
         assert!(text.lines().any(|line| line == curl), "{text}");
         assert!(!text.contains("taken"), "{text}");
@@ -84,10 +84,10 @@ mod tests {
 
     #[test]
     fn another_port_is_said() {
-        let moved = text(&served("127.0.0.1:8444"), &secret("/s"), Overrides::default());
+        let moved = text(&served("127.0.0.1:8444"), &secret("/s"), &Overrides::default());
         assert!(moved.contains("Port 8443 is taken; using 8444 instead."), "{moved}");
         let any = Overrides { https: Listen::parse("127.0.0.1:0").ok(), ..Overrides::default() };
-        assert!(!text(&served("127.0.0.1:40000"), &secret("/s"), any).contains("taken"));
+        assert!(!text(&served("127.0.0.1:40000"), &secret("/s"), &any).contains("taken"));
     }
 
     #[test]

@@ -52,7 +52,11 @@ impl Demo {
         let config = configuration(&secret.directory, &samples, self.access_log).map_err(Refusal::no)?;
         let overrides = self.listeners.loopback();
         Ok(Settings {
-            control: control::Options { configuration: Configuration::Given(Box::new(config)), overrides, defaults: Defaults::default() },
+            control: control::Options {
+                configuration: Configuration::Given(Box::new(config)),
+                overrides: overrides.clone(),
+                defaults: Defaults::default(),
+            },
             configuration: "demo".to_owned(),
             log: self.log.settings_for_people(),
             mode: Mode::Laptop,
@@ -101,7 +105,7 @@ impl Companion for Host {
     }
 
     fn serving(&self, served: &Served) {
-        Stream::Err.write(&greeting::text(served, &self.secret, self.overrides));
+        Stream::Err.write(&greeting::text(served, &self.secret, &self.overrides));
     }
 }
 

@@ -4,11 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::kubernetes::ServiceBackend;
 use super::settings::or;
 use crate::control::config::{self, EndpointText, HostName, HttpGet, PortReference, ReadinessProbe, TcpSocket, UriScheme};
 use crate::control::resources::{Object, Resources};
+use crate::control::yaml::Located;
 use crate::model::{
-    Backend, BackendTimeouts, Diagnostic, EndpointAddress, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme, Readiness, Reason,
+    Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme, Readiness, Reason,
 };
 
 pub(super) fn compile(resources: &Resources, findings: &mut Vec<Diagnostic>) -> Vec<Arc<Backend>> {
@@ -52,6 +54,28 @@ fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, fi
     }
 }
 
+/// A Service's port as a backend. Names that are not resolved yet have no endpoint.
+pub(super) fn of_service(service: &ServiceBackend, resources: &Resources, findings: &mut Vec<Diagnostic>) -> Arc<Backend> {
+    let mut endpoints = Vec::new();
+    for endpoint in &service.endpoints {
+        for address in addresses(endpoint, resources) {
+            if !endpoints.contains(&address) {
+                endpoints.push(address);
+            }
+        }
+        findings.extend(name_finding(&service.name, &endpoint.host, resources));
+    }
+    Arc::new(Backend {
+        name: service.name.to_string(),
+        endpoints,
+        load_balancing: service.load_balancing,
+        readiness: Readiness::Probe(service.probe.clone()),
+        timeouts: service.timeouts.clone(),
+        affinity: service.affinity.clone(),
+        draining: service.draining,
+    })
+}
+
 fn addresses(endpoint: &EndpointText, resources: &Resources) -> Vec<EndpointAddress> {
     let EndpointText { host, port } = endpoint;
     if host.as_str() == "localhost" {
@@ -64,15 +88,13 @@ fn addresses(endpoint: &EndpointText, resources: &Resources) -> Vec<EndpointAddr
     resolved.iter().map(|ip| EndpointAddress::Ip(SocketAddr::new(*ip, *port))).collect()
 }
 
-fn check_name(
-    name: &str,
-    endpoint: &crate::control::yaml::Located<EndpointText>,
-    object: &Object<config::Backend>,
-    resources: &Resources,
-) -> Option<Diagnostic> {
-    let host = &endpoint.host;
+fn check_name(name: &str, endpoint: &Located<EndpointText>, object: &Object<config::Backend>, resources: &Resources) -> Option<Diagnostic> {
+    name_finding(name, &endpoint.host, resources).map(|finding| finding.at(object.files.place(endpoint.span)))
+}
+
+/// What is to be said about the name of an endpoint.
+fn name_finding(name: &str, host: &Host, resources: &Resources) -> Option<Diagnostic> {
     let resolution = resources.names.get(host)?;
-    let place = object.files.place(endpoint.span);
     if let Some(failure) = &resolution.failure {
         let effect = match resolution.addresses.len() {
             0 => "it has no endpoint of this name until the name resolves; it is asked again and again".to_owned(),
@@ -81,7 +103,6 @@ fn check_name(
         return Some(
             Diagnostic::warning(Reason::NameUnresolved, format!("backend \"{name}\": {host} cannot be resolved"))
                 .about(ObjectKind::Backend, name)
-                .at(place)
                 .why(failure)
                 .effect(effect),
         );
@@ -91,7 +112,6 @@ fn check_name(
     (in_cluster && resolution.addresses.len() == 1).then(|| {
         Diagnostic::warning(Reason::VirtualAddress, format!("backend \"{name}\": {host} is a single address"))
             .about(ObjectKind::Backend, name)
-            .at(place)
             .why("a Service with a cluster IP hides its Pods behind one virtual address")
             .effect("readiness and balancing see one endpoint, whatever Pods there are; with a single Pod all is well")
             .help("make the Service headless: spec.clusterIP: None")

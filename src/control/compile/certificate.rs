@@ -7,8 +7,9 @@ use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
 
+use super::kubernetes::{CertificateRef, CertificateSource};
 use super::pair::{self, PairProblem};
-use crate::control::resources::{CertificateLocation, FileProblem, Found, FoundPair, Object, Resources};
+use crate::control::resources::{CertificateLocation, FileProblem, Found, FoundPair, Resources};
 use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Place, Reason};
 
 /// What is served, and what else is known.
@@ -30,20 +31,50 @@ struct Step<'a> {
     certificates: Certificates,
 }
 
-pub(super) fn compile(resources: &Resources, now: SystemTime, memo: &mut Memo, findings: &mut Vec<Diagnostic>) -> Certificates {
+/// `references` are those of Kubernetes objects; they come behind those of the configuration.
+pub(super) fn compile(
+    resources: &Resources,
+    references: &[CertificateRef],
+    now: SystemTime,
+    memo: &mut Memo,
+    findings: &mut Vec<Diagnostic>,
+) -> Certificates {
     let certificates = Certificates { served: Vec::new(), accepted: BTreeMap::new(), next: None };
     let mut step = Step { resources, now, memo, used: Memo::new(), findings, certificates };
     for object in &resources.certificates {
-        step.location(object);
+        step.location(&object.spec.value, object.place());
+    }
+    for reference in references {
+        step.reference(reference);
     }
     *step.memo = step.used;
     step.certificates
 }
 
 impl Step<'_> {
-    fn location(&mut self, object: &Object<CertificateLocation>) {
-        let location = &object.spec.value;
-        let place = object.place();
+    fn reference(&mut self, reference: &CertificateRef) {
+        match &reference.source {
+            CertificateSource::Location(location) => self.location(location, reference.place.clone()),
+            CertificateSource::Given(name, _) if self.certificates.accepted.contains_key(name) => {}
+            CertificateSource::Given(name, pair) => self.pair(name, pair, reference.place.clone()),
+        }
+        let Some(pair) = self.certificates.accepted.get(&reference.name()) else { return };
+        for (host, place) in &reference.hosts {
+            if covers(pair, host) {
+                continue;
+            }
+            let names: Vec<String> = pair.facts().names.iter().map(ToString::to_string).collect();
+            self.findings.push(
+                Diagnostic::warning(Reason::CertificateHostMismatch, format!("{} is not for {host}, which spec.tls lists with it", reference.name()))
+                    .about(ObjectKind::Ingress, &reference.ingress)
+                    .at(place.clone())
+                    .why(format!("its names: {}", if names.is_empty() { "none".to_owned() } else { names.join(", ") }))
+                    .effect("certificates are chosen by their own names, here as in the cloud: clients that ask for the host get another"),
+            );
+        }
+    }
+
+    fn location(&mut self, location: &CertificateLocation, place: Option<Place>) {
         match self.resources.found.get(location) {
             // Not looked at yet: its source has not synced, so `readyz` waits.
             None => self.keep_accepted(location),
@@ -186,8 +217,21 @@ impl Step<'_> {
     }
 }
 
+/// Whether a host, or a wildcard, is among the names of a pair.
+fn covers(pair: &KeyPair, host: &str) -> bool {
+    match HostPattern::parse(host) {
+        Ok(HostPattern::Exact(host)) => pair.covers(&host),
+        Ok(pattern) => pair.facts().names.contains(&pattern),
+        // What is no host was reported with the rule that has it.
+        Err(_) => true,
+    }
+}
+
 /// Reports that nothing can be served, and routed hosts that no certificate covers.
 pub(super) fn check_names(certificates: &Certificates, resources: &Resources, findings: &mut Vec<Diagnostic>) {
+    if resources.settings.kubernetes.surroundings.laptop {
+        return;
+    }
     if certificates.served.is_empty() {
         let mut finding = Diagnostic::error(Reason::NoCertificate, "there is no certificate to serve").effect("every TLS handshake is refused");
         if resources.certificates.is_empty() {
@@ -263,9 +307,13 @@ impl std::fmt::Display for CertificateLocation {
 impl CertificateLocation {
     /// An answer with a single pair.
     pub fn single(&self, pair: FoundPair) -> Found {
-        let name = match self {
-            Self::Secret(path) | Self::Secrets(path) | Self::Files { certificate: path, .. } => path.clone(),
-        };
-        Ok(BTreeMap::from([(CertificateName(name), pair)]))
+        Ok(BTreeMap::from([(self.single_name(), pair)]))
+    }
+
+    /// What the pair is called, where there is one alone.
+    pub fn single_name(&self) -> CertificateName {
+        match self {
+            Self::Secret(path) | Self::Secrets(path) | Self::Files { certificate: path, .. } => CertificateName(path.clone()),
+        }
     }
 }

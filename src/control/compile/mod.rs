@@ -5,6 +5,7 @@
 
 mod backend;
 mod certificate;
+mod kubernetes;
 mod listener;
 mod pair;
 mod pem;
@@ -17,15 +18,19 @@ use std::time::{Duration, SystemTime};
 
 use super::config::{Listener, RouteRule};
 use super::resources::{Collection, Object, Resources};
-use crate::model::{CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Reason, Report, RouteSet, Snapshot};
+use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, Route, RouteSet, Snapshot};
 
+use kubernetes::Translator;
 use pair::PairProblem;
+
+pub use kubernetes::{Settings as ManifestSettings, names as manifest_names};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
 #[derive(Debug, Default)]
 pub struct Compiler {
     defaults: Defaults,
     pairs: HashMap<Fingerprint, Result<KeyPair, PairProblem>>,
+    manifests: Translator,
 }
 
 /// Defaults that depend on where the process runs.
@@ -46,6 +51,8 @@ pub struct Compiled {
     pub accepted: Accepted,
     /// When the same resources would compile to something else: the next date in a certificate.
     pub next: Option<SystemTime>,
+    /// Where the routes come from.
+    pub origins: Origins,
 }
 
 /// The versions that the snapshot was made of.
@@ -55,12 +62,13 @@ pub struct Accepted {
     routes: Vec<(String, Arc<Object<RouteRule>>)>,
     default_route: Vec<(String, Arc<Object<RouteRule>>)>,
     pairs: BTreeMap<CertificateName, KeyPair>,
+    manifest_routes: HashMap<Arc<str>, Arc<Route>>,
 }
 
 impl Compiler {
     /// A compiler that has seen nothing yet.
     pub fn new(defaults: Defaults) -> Self {
-        Self { defaults, pairs: HashMap::new() }
+        Self { defaults, ..Self::default() }
     }
 
     /// Compiles everything there is at the time `now`.
@@ -69,17 +77,27 @@ impl Compiler {
         let findings = &mut report.diagnostics;
         let mut accepted = Accepted::default();
 
-        let backends = backend::compile(resources, findings);
-        let routes = route::compile(&resources.routes, &resources.backends, findings, &mut accepted.routes);
+        let mut backends = backend::compile(resources, findings);
+        let mut routes = route::compile(&resources.routes, &resources.backends, findings, &mut accepted.routes);
         let default_route = route::compile(&resources.default_route, &resources.backends, findings, &mut accepted.default_route);
-        let listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
-        let certificates = certificate::compile(resources, now, &mut self.pairs, findings);
+        let mut listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
+        let outcomes = self.manifests.translate(&resources.manifests, &resources.kubernetes);
+        let manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_routes, findings);
+        // A set that is the cloud's alone answers like the cloud where no route is for a request.
+        let behaviour = if manifests.is_cloud && routes.is_empty() && default_route.is_empty() { Behaviour::Gke } else { Behaviour::Genkan };
+        let mut origins = route::origins(&resources.routes);
+        origins.extend(manifests.origins);
+        routes.extend(manifests.routes);
+        backends.extend(manifests.backends.iter().map(|backend| backend::of_service(backend, resources, findings)));
+        listeners.extend(manifests.listeners);
+        let certificates = certificate::compile(resources, &manifests.certificates, now, &mut self.pairs, findings);
         let next = certificates.next;
         let has_https = listeners.iter().any(|listener| listener.is_https());
         if has_https {
             certificate::check_names(&certificates, resources, findings);
         }
         accepted.pairs = certificates.accepted;
+        accepted.manifest_routes = manifests.accepted;
 
         let settings = &resources.settings;
         let snapshot = Snapshot {
@@ -87,9 +105,12 @@ impl Compiler {
             certificates: certificates.served,
             unknown_server_name: settings::unknown_server_name(settings),
             tls: settings::tls(settings),
-            server_name_policies: Vec::new(),
-            route_sets: vec![Arc::new(RouteSet { routes, default_route: default_route.into_iter().next(), ..RouteSet::default() })],
-            localhost_aliases: false,
+            server_name_policies: manifests.server_names,
+            route_sets: [Arc::new(RouteSet { routes, default_route: default_route.into_iter().next(), behaviour, ..RouteSet::default() })]
+                .into_iter()
+                .chain(manifests.sets)
+                .collect(),
+            localhost_aliases: resources.kubernetes.has_aliases(),
             backends,
             timeouts: settings::timeouts(settings),
             limits: settings::limits(settings),
@@ -98,7 +119,7 @@ impl Compiler {
             process: settings::process(settings),
         };
         report.sort();
-        Compiled { snapshot, report, accepted, next }
+        Compiled { snapshot, report, accepted, next, origins }
     }
 }
 
@@ -109,6 +130,7 @@ impl Resources {
         self.routes.promote(accepted.routes);
         self.default_route.promote(accepted.default_route);
         self.accepted_pairs = accepted.pairs;
+        self.accepted_routes = accepted.manifest_routes;
     }
 }
 

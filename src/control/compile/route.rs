@@ -11,7 +11,9 @@ use super::listener::plain_http;
 use crate::control::config::{self, OptionalLimit, PathType, RouteRule};
 use crate::control::resources::{Collection, Entry, Object};
 use crate::control::yaml::closest;
-use crate::model::{Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, PathMatch, Reason, Route, Target};
+use crate::model::{
+    Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, Origin, Origins, PathMatch, Reason, Route, Target,
+};
 
 pub(super) fn compile(
     routes: &Collection<RouteRule>,
@@ -28,6 +30,12 @@ pub(super) fn compile(
     }
     report_conflicts(&compiled, routes, findings);
     compiled
+}
+
+/// Where each route is written.
+pub(super) fn origins(routes: &Collection<RouteRule>) -> Origins {
+    let origin = |(name, entry): (&str, &Entry<RouteRule>)| (name.into(), Origin { place: entry.latest.place(), ..Origin::default() });
+    routes.iter().map(origin).collect()
 }
 
 /// The latest version if nothing is wrong with it, else the last accepted one, else what is left of the latest.

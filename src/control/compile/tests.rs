@@ -22,7 +22,7 @@ fn configure(resources: &mut Resources, text: &str) {
     let config: Config = read(&parse(text, 0).unwrap()[0]).unwrap();
     let file = SourceFile { name: "test.yaml".into(), directory: PathBuf::from("/"), text: text.to_owned() };
     let objects = Box::new(split(config).unwrap());
-    resources.apply(Change::Configuration { objects, files: Arc::new(Files(vec![file])), findings: Vec::new() });
+    resources.apply(Change::Configuration { objects, files: Arc::new(Files(vec![file])), manifests: Vec::new(), findings: Vec::new() });
 }
 
 /// Puts a pair where a Secret is looked for.

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use crate::control::yaml::Located;
 
 use super::objects::{default_listeners, plain_backend};
-use super::{BackendName, Certificate, Config, EndpointText, HttpGet, Listen, ListenerProtocol, ProbePath, ReadinessProbe};
+use super::{BackendName, Certificate, Config, EndpointText, HttpGet, Listen, ListenerProtocol, Mappings, ProbePath, ReadinessProbe};
 
-/// `--https`, `--http` and `--admin`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// `--https`, `--http`, `--admin`, `--map` and `--secret`.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
     /// Where the first HTTPS listener listens; `off` takes all of them out.
     pub https: Option<Listen>,
@@ -17,11 +17,14 @@ pub struct Overrides {
     pub http: Option<Listen>,
     /// Where the admin pages are.
     pub admin: Option<Listen>,
+    /// Where Services and Secrets are.
+    pub mappings: Mappings,
 }
 
 impl Overrides {
     /// Puts the flags over what the files say.
-    pub fn apply(self, config: &mut Config) {
+    pub fn apply(&self, config: &mut Config) {
+        config.kubernetes.apply(&self.mappings);
         if let Some(admin) = self.admin {
             config.admin.address = Some(admin);
         }

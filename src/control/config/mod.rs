@@ -4,6 +4,7 @@
 mod backend;
 mod duplicates;
 mod flags;
+mod kubernetes;
 mod listener;
 mod objects;
 mod route;
@@ -17,6 +18,9 @@ use super::yaml::{Located, NOT_YET};
 pub use backend::{Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, ReadinessProbe, Seconds, TcpSocket, UriScheme};
 pub use duplicates::duplicates;
 pub use flags::{Overrides, one_backend};
+pub use kubernetes::{
+    Address, Behaviour, DEFAULT_NAMESPACE, Kubernetes, Mappings, Namespaced, PairPath, Places, ServiceName, SslPolicy, SslProfile, Surroundings,
+};
 pub use listener::{Certificate, Listener, ListenerProtocol, PlainHttp};
 pub use objects::{Objects, RouteRule, Settings, split};
 pub use route::{NameValue, Pairs, PathType, Route, Rule, RuleTimeouts, WeightedBackend};
@@ -52,8 +56,7 @@ pub struct Config {
     #[schemars(skip)]
     pub client_address: Option<ClientAddressNotYet>,
     /// How Kubernetes objects are read.
-    #[schemars(skip)]
-    pub kubernetes: Option<KubernetesNotYet>,
+    pub kubernetes: Kubernetes,
     /// How the process ends.
     pub drain: Drain,
     /// livez, readyz and metrics. Read once, at start.
@@ -234,7 +237,6 @@ use not_yet;
 
 not_yet!(
     ClientAddressNotYet "clientAddress",
-    KubernetesNotYet "kubernetes",
     TracingNotYet "tracing",
     ProfileNotYet "tls.profile",
     TicketKeysNotYet "tls.ticketKeys",
@@ -259,7 +261,7 @@ mod tests {
     fn the_schema_has_what_may_be_written_and_nothing_that_may_not_yet() {
         let schema = schema().to_value();
         let properties = schema["properties"].as_object().unwrap();
-        for (key, there) in [("listeners", true), ("routes", true), ("defaultBackend", true), ("kubernetes", false), ("clientAddress", false)] {
+        for (key, there) in [("listeners", true), ("routes", true), ("defaultBackend", true), ("kubernetes", true), ("clientAddress", false)] {
             assert_eq!(properties.contains_key(key), there, "{key}");
         }
         let text = schema.to_string();

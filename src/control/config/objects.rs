@@ -7,8 +7,8 @@ use crate::control::yaml::{Located, Problem, Span};
 use crate::model::Reason;
 
 use super::{
-    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, HostText, Limits, Listen, Listener,
-    ListenerProtocol, LoadBalancing, OrAuto, PathType, PlainHttp, Route, Rule, Timeouts, Tls, UnknownServerName,
+    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, HostText, Kubernetes, Limits, Listen,
+    Listener, ListenerProtocol, LoadBalancing, OrAuto, PathType, PlainHttp, Route, Rule, Timeouts, Tls, UnknownServerName,
 };
 
 /// Everything in a configuration.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub admin: Admin,
     /// `accessLog`
     pub access_log: AccessLog,
+    /// `kubernetes`
+    pub kubernetes: Kubernetes,
     /// `workers`
     pub workers: Option<OrAuto<usize>>,
 }
@@ -65,6 +67,7 @@ pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
     let mut problems = Vec::new();
     check_listeners(config.listeners.as_deref().unwrap_or_default(), &mut problems);
     check_probes(&config.backends, &mut problems);
+    problems.extend(config.kubernetes.check());
     let routes: Vec<_> = config.routes.into_iter().flat_map(|route| rules(route, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
@@ -77,6 +80,7 @@ pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
         drain: config.drain,
         admin: config.admin,
         access_log: config.access_log,
+        kubernetes: config.kubernetes,
         workers: config.workers,
     };
     let default_route = config.default_backend.map(|backend| Located {

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::documents::{Document, Input, collect};
+use super::manifests::{ManifestFiles, is_object};
 use super::{Change, FileWatch, Source};
 use crate::control::config::{self, Config, Objects, Overrides};
+use crate::control::manifests::ManifestObject;
 use crate::control::resources::Wanted;
 use crate::control::yaml::{self, Files, Kind, Node, Problem, SourceFile, Span};
-use crate::model::{Diagnostic, ObjectKind, Reason};
+use crate::model::Diagnostic;
 
 /// Where the configuration comes from.
 #[derive(Clone, Debug)]
@@ -29,6 +31,7 @@ pub struct ConfigSource {
     overrides: Overrides,
     /// Documents as they were when they were last good, by file.
     good: BTreeMap<PathBuf, Document>,
+    manifests: ManifestFiles,
     reload: Arc<Notify>,
     /// What the last reading saw.
     seen: Option<(Vec<Document>, Vec<Diagnostic>)>,
@@ -42,6 +45,8 @@ pub struct Reading {
     pub objects: Box<Objects>,
     /// What its places refer to.
     pub files: Arc<Files>,
+    /// Kubernetes objects, each once.
+    pub manifests: Vec<Arc<ManifestObject>>,
     /// What is wrong with the rest.
     pub findings: Vec<Diagnostic>,
     /// A whole document was refused.
@@ -53,7 +58,7 @@ pub struct Reading {
 impl ConfigSource {
     /// A source that has not read anything yet.
     pub fn new(configuration: Configuration, overrides: Overrides, reload: Arc<Notify>) -> Self {
-        Self { configuration, overrides, good: BTreeMap::new(), reload, seen: None, watched: BTreeSet::new() }
+        Self { configuration, overrides, good: BTreeMap::new(), manifests: ManifestFiles::default(), reload, seen: None, watched: BTreeSet::new() }
     }
 
     /// Reads everything now; `None` if it is the same as at the last time. Blocks.
@@ -65,7 +70,7 @@ impl ConfigSource {
                 }
                 inputs
             }
-            Configuration::Given(config) => return self.seen.replace((Vec::new(), Vec::new())).is_none().then(|| given(config, self.overrides)),
+            Configuration::Given(config) => return self.seen.replace((Vec::new(), Vec::new())).is_none().then(|| given(config, &self.overrides)),
         };
         let collected = collect(inputs);
         self.watched = collected.paths;
@@ -95,7 +100,9 @@ impl ConfigSource {
                 self.good.insert(name.clone(), kept.clone());
             }
         }
-        reader.finish(self.overrides)
+        let (manifests, found) = self.manifests.read(documents);
+        reader.findings.extend(found);
+        Reading { manifests, ..reader.finish(&self.overrides) }
     }
 }
 
@@ -118,8 +125,8 @@ impl ConfigSource {
             let task = tokio::task::spawn_blocking(move || (self.read(), self));
             let Ok((reading, source)) = task.await else { return };
             self = source;
-            if let Some(Reading { objects, files, findings, .. }) = reading
-                && changes.send(Change::Configuration { objects, files, findings }).await.is_err()
+            if let Some(Reading { objects, files, manifests, findings, .. }) = reading
+                && changes.send(Change::Configuration { objects, files, manifests, findings }).await.is_err()
             {
                 return;
             }
@@ -140,11 +147,11 @@ impl ConfigSource {
 /// Directories that change all the time are read again at the next look.
 const MAX_TRIES: u32 = 3;
 
-fn given(config: &Config, overrides: Overrides) -> Reading {
+fn given(config: &Config, overrides: &Overrides) -> Reading {
     let mut config = config.clone();
     overrides.apply(&mut config);
     let objects = Box::new(config::split(config).unwrap_or_default());
-    Reading { objects, files: Arc::default(), findings: Vec::new(), refused: false, unopened: false }
+    Reading { objects, files: Arc::default(), manifests: Vec::new(), findings: Vec::new(), refused: false, unopened: false }
 }
 
 /// Puts the trees of several files together.
@@ -164,13 +171,11 @@ impl FileReader {
         let mut nodes = match yaml::parse(text, index) {
             Ok(nodes) => nodes,
             Err(problem) if document.ours => return self.refuse(vec![problem]),
-            Err(problem) => {
-                self.skip(document, text, &problem);
-                return true;
-            }
+            // Whose it is, and whether there are objects in it all the same, `manifests` finds out.
+            Err(_) => return true,
         };
         nodes.retain(|node| !node.is_null());
-        nodes.retain(|node| self.is_configuration(document, node));
+        nodes.retain(|node| Self::is_configuration(document, node));
         let mut problems = Vec::new();
         for node in &mut nodes {
             problems.extend(yaml::substitute(node, &|name| std::env::var(name).ok()));
@@ -191,39 +196,16 @@ impl FileReader {
         false
     }
 
-    /// A file in a directory that is not ours to judge.
-    fn skip(&mut self, document: &Document, text: &str, problem: &Problem) {
-        if text.contains("{{") {
-            let name = document.name.display().to_string();
-            self.findings.push(
-                Diagnostic::warning(Reason::InvalidSyntax, format!("{name} looks like a template and is skipped"))
-                    .about(ObjectKind::Configuration, name)
-                    .at(self.files.place(problem.span))
-                    .help("render it first, for example: helm template CHART > DIRECTORY/rendered.yaml"),
-            );
-        } else {
-            tracing::debug!(file = %document.name.display(), "not YAML; skipped");
+    /// Whether a document is ours; Kubernetes objects are read by `manifests`.
+    fn is_configuration(document: &Document, node: &Node) -> bool {
+        let object = is_object(node);
+        if !document.ours && !object {
+            tracing::debug!(file = %document.name.display(), "neither configuration nor a Kubernetes object; skipped");
         }
+        document.ours && !object
     }
 
-    /// Whether a document is ours. Kubernetes objects are not read yet, and that is said.
-    fn is_configuration(&mut self, document: &Document, node: &Node) -> bool {
-        let kind = node.get("apiVersion").and(node.get("kind")).and_then(Node::as_text);
-        let Some(kind) = kind else {
-            if !document.ours {
-                tracing::debug!(file = %document.name.display(), "neither configuration nor a Kubernetes object; skipped");
-            }
-            return document.ours;
-        };
-        self.findings.push(
-            Diagnostic::warning(Reason::NotYetSupported, format!("Kubernetes objects are not yet supported; this {kind} is skipped"))
-                .about(ObjectKind::Configuration, document.name.display().to_string())
-                .at(self.files.place(Span { width: 1, ..node.span })),
-        );
-        false
-    }
-
-    fn finish(mut self, overrides: Overrides) -> Reading {
+    fn finish(mut self, overrides: &Overrides) -> Reading {
         let mut root = Node { span: Span::default(), kind: Kind::Mapping(Vec::new()) };
         let mut problems = Vec::new();
         for node in self.roots {
@@ -239,7 +221,14 @@ impl FileReader {
             Objects::default()
         });
         self.findings.extend(problems.into_iter().map(|problem| problem.diagnose(&self.files)));
-        Reading { objects: Box::new(objects), files: Arc::new(self.files), findings: self.findings, refused: self.refused, unopened: false }
+        Reading {
+            objects: Box::new(objects),
+            files: Arc::new(self.files),
+            manifests: Vec::new(),
+            findings: self.findings,
+            refused: self.refused,
+            unopened: false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod documents;
 mod file_watch;
 #[cfg(test)]
 mod kubelet;
+mod manifests;
 mod names;
 mod secret;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 use super::config::Objects;
+use super::manifests::ManifestObject;
 use super::resources::{CertificateLocation, Found, Resolution, Wanted};
 use super::yaml::Files;
 use crate::model::{Diagnostic, Host};
@@ -41,6 +43,8 @@ pub enum Change {
         objects: Box<Objects>,
         /// What their places refer to.
         files: Arc<Files>,
+        /// Kubernetes objects, in the order of their files, each once.
+        manifests: Vec<Arc<ManifestObject>>,
         /// What is wrong with documents that were not taken.
         findings: Vec<Diagnostic>,
     },

@@ -4,6 +4,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
+use crate::model::Reason;
 
 /// What must happen within a second gets this long on a busy machine; well before contents are compared anyway.
 const SOON: Duration = Duration::from_secs(10);

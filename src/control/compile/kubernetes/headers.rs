@@ -1,0 +1,35 @@
+//! A BackendConfig's custom headers to filters. Variables that nobody here can know are empty, as the cloud leaves
+//! those that it does not know.
+
+use http::HeaderName;
+
+use crate::control::kubernetes::BackendConfig;
+use crate::control::yaml::Located;
+use crate::model::{Filter, HeaderModifier, Template, Variable};
+
+/// The filters of a BackendConfig. What is no header was reported where the object was read.
+pub(super) fn filters(config: &BackendConfig) -> Vec<Filter> {
+    let request = modifier(&config.request_headers).map(Filter::RequestHeaders);
+    let response = modifier(&config.response_headers).map(Filter::ResponseHeaders);
+    request.into_iter().chain(response).collect()
+}
+
+fn modifier(headers: &[Located<(String, String)>]) -> Option<HeaderModifier> {
+    let set: Vec<_> = headers
+        .iter()
+        .filter_map(|header| {
+            let (name, value) = &header.value;
+            let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !is_framing(name))?;
+            let value = Template::parse(value, |name| Some(Variable::named(name).unwrap_or(Variable::Unknown))).ok()?;
+            Some((name, value))
+        })
+        .collect();
+    if set.is_empty() { None } else { Some(HeaderModifier { set, ..HeaderModifier::default() }) }
+}
+
+/// What says where a message ends, or where it goes, is no custom header.
+pub(super) fn is_framing(name: &HeaderName) -> bool {
+    const NAMES: [&str; 9] =
+        ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-connection"];
+    NAMES.contains(&name.as_str())
+}

@@ -1,0 +1,388 @@
+//! One Ingress to routes: its rules by host and path, its default backend, what it says of plain HTTP. Everything that
+//! is wrong with it costs the rule that it stands in, and nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::control::kubernetes::{BackendConfig, Ingress, IngressBackend, IngressPath};
+use crate::control::manifests::ManifestObject;
+use crate::control::yaml::{Located, Span};
+use crate::model::{
+    Action, Behaviour, Diagnostic, Filter, Host, HostPattern, LogSampling, Match, ObjectKind, Origin, PathMatch, PlainHttp, Reason, Route, Target,
+};
+
+use super::frontend::{self, Frontend};
+use super::lookup::Lookup;
+use super::service::{self, CLOUD_TIMEOUT, Dangling, ServiceBackend};
+use super::settings::Settings;
+use super::{class::Selected, headers, path};
+
+/// What an Ingress comes to.
+#[derive(Debug)]
+pub(super) struct Translation {
+    pub(super) behaviour: Behaviour,
+    pub(super) routes: Vec<TranslatedRoute>,
+    /// `spec.defaultBackend`: for everything that no rule of any Ingress is for.
+    pub(super) default_route: Option<TranslatedRoute>,
+    pub(super) backends: Vec<Arc<ServiceBackend>>,
+    pub(super) frontend: Frontend,
+    pub(super) findings: Vec<Diagnostic>,
+}
+
+/// A route with where it comes from.
+#[derive(Clone, Debug)]
+pub(super) struct TranslatedRoute {
+    pub(super) route: Arc<Route>,
+    pub(super) origin: Origin,
+    /// Made to stand behind the others of its host; nobody wrote it.
+    pub(super) is_fallback: bool,
+    /// What is wrong with it, where it leads nowhere.
+    pub(super) broken: Option<Diagnostic>,
+}
+
+pub(super) fn translate<'m>(
+    object: &'m ManifestObject,
+    ingress: &'m Ingress,
+    selected: &Selected,
+    settings: &Settings,
+    lookup: &Lookup<'m>,
+    mut findings: Vec<Diagnostic>,
+) -> Translation {
+    let frontend = frontend::read(object, ingress, selected, settings, lookup, &mut findings);
+    let mut step = Step { object, behaviour: selected.behaviour, settings, lookup, frontend: &frontend, findings, backends: Vec::new() };
+    let mut routes = step.rules(ingress);
+    let default_route = step.default_route(ingress);
+    routes.extend(step.fallbacks(ingress, &routes, default_route.as_ref()));
+    if selected.is_cloud {
+        step.report_broken(&routes);
+    }
+    let Step { findings, backends, .. } = step;
+    Translation {
+        behaviour: selected.behaviour,
+        routes,
+        default_route,
+        backends: backends.into_iter().map(|(_, known)| known.backend).collect(),
+        frontend,
+        findings,
+    }
+}
+
+struct Step<'a, 'm> {
+    object: &'m ManifestObject,
+    behaviour: Behaviour,
+    settings: &'a Settings,
+    lookup: &'a Lookup<'m>,
+    frontend: &'a Frontend,
+    findings: Vec<Diagnostic>,
+    backends: Vec<(&'m IngressBackend, Known<'m>)>,
+}
+
+#[derive(Clone, Debug)]
+struct Known<'m> {
+    backend: Arc<ServiceBackend>,
+    config: Option<&'m BackendConfig>,
+}
+
+/// A rule's host, and how it is written.
+struct RuleHost<'i> {
+    pattern: Option<HostPattern>,
+    text: &'i str,
+}
+
+impl<'m> Step<'_, 'm> {
+    fn about(&self, finding: Diagnostic, span: Span) -> Diagnostic {
+        finding.about(ObjectKind::Ingress, self.object.name()).at(self.object.place(span))
+    }
+
+    /// Every rule's paths, in their order.
+    fn rules(&mut self, ingress: &'m Ingress) -> Vec<TranslatedRoute> {
+        let mut routes: Vec<TranslatedRoute> = Vec::new();
+        for rule in &ingress.rules {
+            let host = match self.host(rule.host.as_ref()) {
+                Ok(host) => host,
+                Err(finding) => {
+                    self.findings.push(finding);
+                    continue;
+                }
+            };
+            let Some(paths) = &rule.paths else {
+                self.without_paths(rule.span, &host, ingress, &mut routes);
+                continue;
+            };
+            if self.behaviour == Behaviour::Gke {
+                self.replace_host(&host, rule.span, &mut routes);
+            }
+            for path in paths {
+                let route = self.path(&host, path);
+                self.add(route, path.span, &mut routes);
+            }
+        }
+        routes
+    }
+
+    fn host<'i>(&self, written: Option<&'i Located<String>>) -> Result<RuleHost<'i>, Diagnostic> {
+        let Some(written) = written.filter(|host| !host.value.is_empty() && host.value != "*") else {
+            return Ok(RuleHost { pattern: None, text: "*" });
+        };
+        let pattern = match (HostPattern::parse(&written.value), self.behaviour) {
+            (Ok(HostPattern::Wildcard(parent)), Behaviour::Gke) => Ok(HostPattern::Deep(parent)),
+            (parsed, _) => parsed,
+        };
+        match pattern {
+            Ok(pattern) => Ok(RuleHost { pattern: Some(pattern), text: &written.value }),
+            Err(why) => Err(self
+                .about(Diagnostic::error(Reason::InvalidValue, format!("\"{}\" is no host of a rule: {why}", written.value)), written.span)
+                .effect("the rule is not served, because no request can have such a host")),
+        }
+    }
+
+    /// Kubernetes sends all of such a host to the default backend; the cloud's controller skips the rule.
+    fn without_paths(&mut self, span: Span, host: &RuleHost<'_>, ingress: &'m Ingress, routes: &mut Vec<TranslatedRoute>) {
+        match (&ingress.default_backend, self.behaviour) {
+            (Some(backend), Behaviour::Genkan) => {
+                let path = Located { value: IngressPath { backend: Some(backend.clone()), ..IngressPath::default() }, span };
+                let name = self.route_name(host, "/");
+                let route = self.route(name, host, PathMatch::prefix("/"), None, Some(backend), path.span);
+                routes.push(route);
+            }
+            (None, Behaviour::Genkan) => {
+                let finding = self.about(Diagnostic::warning(Reason::MissingField, format!("the rule for {} has no paths", host.text)), span);
+                self.findings.push(finding.effect("it is skipped").help("write http.paths, or spec.defaultBackend"));
+            }
+            (_, Behaviour::Gke) => {
+                let finding = self.about(
+                    Diagnostic::note(Reason::MissingField, format!("the rule for {} has no http, and is skipped, as the cloud does", host.text)),
+                    span,
+                );
+                self.findings.push(finding);
+            }
+        }
+    }
+
+    /// In the cloud a later rule for a host takes the place of the earlier.
+    fn replace_host(&mut self, host: &RuleHost<'_>, span: Span, routes: &mut Vec<TranslatedRoute>) {
+        let hosts: Vec<HostPattern> = host.pattern.clone().into_iter().collect();
+        let before = routes.len();
+        routes.retain(|route| route.route.matches.hosts != hosts);
+        if routes.len() < before {
+            let finding = Diagnostic::warning(
+                Reason::HostConflict,
+                format!("a later rule for {} replaces the earlier one entirely, as in the cloud", host.text),
+            );
+            let finding = self
+                .about(finding, span)
+                .effect("the paths of the earlier rule are not served")
+                .help("write one rule with all the paths of the host");
+            self.findings.push(finding);
+        }
+    }
+
+    fn add(&mut self, mut route: TranslatedRoute, span: Span, routes: &mut Vec<TranslatedRoute>) {
+        let same = routes.iter().position(|known| known.route.matches == route.route.matches);
+        let Some(at) = same else { return routes.push(route) };
+        let (matches, name) = (&route.route.matches.path, self.object.name());
+        let (message, effect) = match self.behaviour {
+            Behaviour::Gke => (format!("Ingress {name} has {matches} twice for a host"), "the later wins, as in the cloud"),
+            Behaviour::Genkan => (format!("Ingress {name} has {matches} twice for a host"), "the first wins"),
+        };
+        let finding = self.about(Diagnostic::warning(Reason::RouteConflict, message), span).effect(effect);
+        self.findings.push(finding);
+        if self.behaviour == Behaviour::Gke {
+            route.origin.parity.push("of the same path twice the later wins".to_owned());
+            routes[at] = route;
+        }
+    }
+
+    fn path(&mut self, host: &RuleHost<'_>, path: &'m Located<IngressPath>) -> TranslatedRoute {
+        let written = path.path.as_ref().map_or("", |path| path.value.as_str());
+        let path_type = path.path_type.as_ref().map(|kind| kind.value.as_str());
+        let exact = if path_type == Some("Exact") { "=" } else { "" };
+        let name = self.route_name(host, &format!("{exact}{}", if written.is_empty() { "/" } else { written }));
+        match path::read(written, path_type, self.behaviour) {
+            Ok(meaning) => self.route(name, host, meaning.matches, meaning.parity, path.backend.as_ref(), path.span),
+            Err(why) => {
+                let span = path.path_type.as_ref().filter(|_| why.contains("type:")).or(path.path.as_ref()).map_or(path.span, |at| at.span);
+                let finding = self.about(Diagnostic::error(Reason::InvalidValue, why.clone()), span);
+                let matches = PathMatch::Exact(if written.starts_with('/') { written.to_owned() } else { format!("/{written}") });
+                let mut route = self.build(name, host, matches, Action::Broken(why), None, span);
+                route.broken = Some(finding);
+                route
+            }
+        }
+    }
+
+    fn route_name(&self, host: &RuleHost<'_>, path: &str) -> String {
+        format!("{} {}{path}", self.object.name(), host.text)
+    }
+
+    fn route(
+        &mut self,
+        name: String,
+        host: &RuleHost<'_>,
+        matches: PathMatch,
+        parity: Option<String>,
+        backend: Option<&'m Located<IngressBackend>>,
+        span: Span,
+    ) -> TranslatedRoute {
+        let found = match backend {
+            Some(backend) => self.backend(backend),
+            None => Err((Dangling { message: "the path has no backend".to_owned(), reason: Reason::MissingField, help: None }, span)),
+        };
+        let mut route = match found {
+            Ok(known) => {
+                let action = Action::Forward(vec![Target { backend: known.backend.name.to_string(), weight: 1 }]);
+                self.build(name, host, matches, action, known.config, span)
+            }
+            Err((dangling, at)) => {
+                let mut finding = self.about(Diagnostic::error(dangling.reason, dangling.message.clone()), at);
+                finding.help = dangling.help;
+                let mut route = self.build(name, host, matches, Action::Broken(dangling.message), None, span);
+                route.broken = Some(finding);
+                route
+            }
+        };
+        route.origin.parity.extend(parity);
+        route
+    }
+
+    fn backend(&mut self, backend: &'m Located<IngressBackend>) -> Result<Known<'m>, (Dangling, Span)> {
+        if let Some((_, known)) = self.backends.iter().find(|(named, _)| **named == backend.value) {
+            return Ok(known.clone());
+        }
+        let namespace = &self.object.manifest.meta.namespace;
+        let found = service::resolve(namespace, &backend.value, self.behaviour, self.settings, self.lookup).map_err(|why| (why, backend.span))?;
+        self.findings.extend(found.findings);
+        let known = Known { backend: found.backend, config: found.config };
+        self.backends.push((&backend.value, known.clone()));
+        Ok(known)
+    }
+
+    fn build(
+        &self,
+        name: String,
+        host: &RuleHost<'_>,
+        path: PathMatch,
+        action: Action,
+        config: Option<&BackendConfig>,
+        span: Span,
+    ) -> TranslatedRoute {
+        let hosts: Vec<HostPattern> = host.pattern.clone().into_iter().collect();
+        let mut parity = Vec::new();
+        if let [HostPattern::Deep(_)] = hosts.as_slice() {
+            parity.push(format!("the wildcard of {} stands for several labels", host.text));
+        }
+        let timeout = config.and_then(|config| config.timeout_sec).map(|seconds| Duration::from_secs(seconds.into()));
+        let is_cloud = self.behaviour == Behaviour::Gke;
+        let filters: Vec<Filter> = config.map(headers::filters).unwrap_or_default();
+        let route = Route {
+            name: name.into(),
+            matches: Match { hosts, path, ..Match::default() },
+            plain_http: Some(self.frontend.plain_http),
+            https_redirect: self.frontend.redirect,
+            request_timeout: timeout.unwrap_or(if is_cloud { CLOUD_TIMEOUT } else { Duration::MAX }),
+            limits_tunnels: is_cloud,
+            filters,
+            log_sampling: config.and_then(|config| config.log_sample_rate).map_or(LogSampling::ALL, LogSampling),
+            behaviour: self.behaviour,
+            action,
+        };
+        let origin = Origin { object: Some((ObjectKind::Ingress, self.object.name())), place: self.object.place(span), parity };
+        TranslatedRoute { route: Arc::new(route), origin, is_fallback: false, broken: None }
+    }
+
+    /// For what no rule of any Ingress is for.
+    fn default_route(&mut self, ingress: &'m Ingress) -> Option<TranslatedRoute> {
+        let backend = ingress.default_backend.as_ref()?;
+        let name = format!("{} default backend", self.object.name());
+        Some(self.route(name, &RuleHost { pattern: None, text: "*" }, PathMatch::prefix("/"), None, Some(backend), backend.span))
+    }
+
+    /// What the paths of a host leave goes to the default backend of the same Ingress; in the cloud it goes nowhere else.
+    fn fallbacks(&self, ingress: &Ingress, routes: &[TranslatedRoute], default: Option<&TranslatedRoute>) -> Vec<TranslatedRoute> {
+        let mut hosts: Vec<&HostPattern> = Vec::new();
+        for host in routes.iter().flat_map(|route| &route.route.matches.hosts) {
+            let is_whole = |route: &TranslatedRoute| route.route.matches.hosts.contains(host) && route.route.matches.path == PathMatch::prefix("/");
+            if !hosts.contains(&host) && !routes.iter().any(is_whole) {
+                hosts.push(host);
+            }
+        }
+        let span = ingress.default_backend.as_ref().map_or(self.object.manifest.span, |backend| backend.span);
+        let fallback = |host: &HostPattern| {
+            let text = host.to_string();
+            let host = RuleHost { pattern: Some(host.clone()), text: text.trim_start_matches("**").trim_start_matches('*') };
+            let action = match (default, self.behaviour) {
+                (Some(default), _) => default.route.action.clone(),
+                (None, Behaviour::Gke) => Action::NotFound,
+                (None, Behaviour::Genkan) => return None,
+            };
+            let name = format!("{} {} default backend", self.object.name(), text.replacen("**", "*", 1));
+            let mut fallback = self.build(name, &host, PathMatch::prefix("/"), action, None, span);
+            if let Some(default) = default {
+                let mut route = Route::clone(&default.route);
+                route.name = fallback.route.name.clone();
+                route.matches = fallback.route.matches.clone();
+                fallback.route = Arc::new(route);
+            }
+            if self.behaviour == Behaviour::Gke {
+                fallback.origin.parity.push("what no path of a host is for goes to the Ingress' own default backend".to_owned());
+            }
+            fallback.is_fallback = true;
+            Some(fallback)
+        };
+        hosts.into_iter().filter_map(fallback).collect()
+    }
+
+    /// The cloud takes a whole Ingress or none of it.
+    fn report_broken(&mut self, routes: &[TranslatedRoute]) {
+        let Some(first) = routes.iter().find_map(|route| route.broken.as_ref()) else { return };
+        let finding = Diagnostic::note(Reason::DifferentInTheCloud, format!("the cloud would refuse Ingress {} as a whole", self.object.name()))
+            .about(ObjectKind::Ingress, self.object.name())
+            .at(first.place.clone())
+            .why(format!("Translation failed: invalid ingress spec: {}", first.message))
+            .effect("here the other rules are served");
+        self.findings.push(finding);
+    }
+}
+
+/// The hosts of an Ingress, each once.
+pub(super) fn hosts(ingress: &Ingress) -> Vec<&Located<String>> {
+    let mut hosts: Vec<&Located<String>> = Vec::new();
+    for host in ingress.rules.iter().filter_map(|rule| rule.host.as_ref()) {
+        if !hosts.iter().any(|known| known.value == host.value) {
+            hosts.push(host);
+        }
+    }
+    hosts
+}
+
+/// The one host that an Ingress is for, if there is one.
+pub(super) fn only_host(ingress: &Ingress) -> Option<Host> {
+    match hosts(ingress).as_slice() {
+        [host] if ingress.rules.iter().all(|rule| rule.host.is_some()) => Host::parse(&host.value).ok(),
+        _ => None,
+    }
+}
+
+/// What a redirect of a FrontendConfig is answered with.
+pub(super) fn redirect_status(code_name: &str) -> Option<StatusCode> {
+    match code_name {
+        "" | "MOVED_PERMANENTLY_DEFAULT" => Some(StatusCode::MOVED_PERMANENTLY),
+        "FOUND" => Some(StatusCode::FOUND),
+        "SEE_OTHER" => Some(StatusCode::SEE_OTHER),
+        "TEMPORARY_REDIRECT" => Some(StatusCode::TEMPORARY_REDIRECT),
+        "PERMANENT_REDIRECT" => Some(StatusCode::PERMANENT_REDIRECT),
+        _ => None,
+    }
+}
+
+/// What plain HTTP gets by an Ingress alone.
+pub(super) fn plain_http(allow_http: Option<bool>, redirects: bool) -> PlainHttp {
+    match allow_http {
+        Some(false) => PlainHttp::Reject,
+        Some(true) | None if redirects => PlainHttp::Redirect,
+        Some(true) => PlainHttp::Allow,
+        None => PlainHttp::Reject,
+    }
+}
