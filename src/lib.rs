@@ -7,6 +7,7 @@ pub mod model;
 pub mod drain;
 pub mod control;
 pub mod route;
+pub mod explain;
 pub mod proxy;
 pub mod telemetry;
 pub mod admin;

@@ -10,6 +10,7 @@ mod condition;
 mod host;
 mod path;
 mod paths;
+mod plain_http;
 mod reading;
 mod table;
 
@@ -17,5 +18,6 @@ pub use candidates::{Fate, Specific, candidates};
 pub use certificate::CertificateTable;
 pub use host::{Authority, InvalidAuthority};
 pub use path::{InvalidPath, normalize_path};
+pub use plain_http::plain_http;
 pub use reading::lenient_reading;
 pub use table::{AmbiguousPath, Request, Table};

@@ -180,7 +180,12 @@ fn compile(path: PathBuf) -> Snapshot {
     let mut source = ConfigSource::new(Configuration::Files(vec![Input::Path(path)]), Overrides::default(), Arc::new(Notify::new()));
     let reading = source.read().unwrap();
     let mut resources = Resources::default();
-    resources.apply(Change::Configuration { objects: reading.objects, files: reading.files, findings: reading.findings });
+    resources.apply(Change::Configuration {
+        objects: reading.objects,
+        files: reading.files,
+        manifests: reading.manifests,
+        findings: reading.findings,
+    });
     let wanted = resources.wanted();
     resources.apply(Change::Certificates(wanted.certificates.into_iter().map(|location| (location.clone(), Ok(found(&location)))).collect()));
     let addresses: Vec<IpAddr> = vec![[127, 0, 0, 2].into(), [127, 0, 0, 3].into()];
