@@ -2,6 +2,7 @@
 //! counted. Sees the two pipelines through the traits in `model` alone and changes nothing.
 
 mod answer;
+mod explain;
 mod health;
 mod server;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ impl Admin {
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         // Never closed. What finds no room waits in the kernel's queue, which is bounded too.
         while let Ok(permit) = room.clone().acquire_owned().await {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::debug!(%error, "admin connection not accepted");
                     tokio::time::sleep(PAUSE).await;
@@ -95,7 +95,7 @@ impl Admin {
             let drain = views.drain.clone();
             let views = views.clone();
             drain.spawn_background("admin connection", async move {
-                connection(stream, &views, self.head).await;
+                connection(stream, peer.ip(), &views, self.head).await;
                 drop(permit);
             });
         }
@@ -103,8 +103,8 @@ impl Admin {
 }
 
 /// One request, until it is answered, the client leaves or the time is up.
-async fn connection(stream: TcpStream, views: &Views, head: Duration) {
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, views).await) });
+async fn connection(stream: TcpStream, peer: IpAddr, views: &Views, head: Duration) {
+    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, views, peer).await) });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)

@@ -11,7 +11,7 @@ use crate::control::resources::Collection;
 use crate::control::source::Configuration;
 use crate::control::{self, Control, Refused};
 use crate::drain::{Drain, Stage};
-use crate::model::{Action, ControlStatus, Report, Route, SHARED, Severity, Snapshot};
+use crate::model::{Action, ControlStatus, Origins, Report, Route, SHARED, Severity, Snapshot};
 
 /// What was seen.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Look {
     pub(super) served: Option<(Arc<Snapshot>, Totals)>,
     /// A path that was named could not be opened.
     pub(super) unopened: bool,
+    /// Where routes are written.
+    pub(super) origins: Arc<Origins>,
 }
 
 /// What there would be if nothing were wrong.
@@ -48,12 +50,12 @@ async fn read(options: control::Options) -> Look {
     let drain = Drain::new();
     let mut control = match Control::start(options, &drain).await {
         Ok(control) => control,
-        Err(Refused { report, unopened }) => return Look { report, served: None, unopened },
+        Err(Refused { report, unopened }) => return Look { report, served: None, unopened, origins: Arc::default() },
     };
     let snapshot = control.first().await;
     drain.advance(Stage::Stopped);
     let report = Report::clone(&control.status().report());
-    Look { report, served: Some((snapshot.clone(), totals(&control, &snapshot))), unopened: false }
+    Look { report, served: Some((snapshot.clone(), totals(&control, &snapshot))), unopened: false, origins: control.status().origins() }
 }
 
 /// What the configuration lists, and what comes of Kubernetes objects, of which everything is in the snapshot.

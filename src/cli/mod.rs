@@ -4,11 +4,13 @@
 //! Exit codes: 0 fine; 1 the answer is no; 2 the command line is wrong or a named path cannot be opened; 3 there are
 //! warnings, and `--strict` was given.
 
+mod ask;
 mod certificates;
 mod check;
 mod completions;
 mod date;
 mod demo;
+mod explain;
 mod flags;
 mod input;
 mod look;
@@ -77,6 +79,7 @@ enum Command {
     Run(run::Run),
     Demo(demo::Demo),
     Check(check::Check),
+    Explain(explain::Explain),
     Certificates(certificates::Certificates),
     Status(status::Status),
     Completions(completions::Completions),
@@ -122,6 +125,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
         Command::Run(run) => run.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Demo(demo) => demo.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Check(check) => check.run().map(Next::Exit),
+        Command::Explain(explain) => explain.run().map(Next::Exit),
         Command::Certificates(certificates) => certificates.run().map(Next::Exit),
         Command::Status(status) => status.run().map(Next::Exit),
         Command::Completions(completions) => Ok(Next::Exit(completions.run())),

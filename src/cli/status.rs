@@ -1,16 +1,13 @@
 //! `genkan status`: what a running process says of itself. With `--ready`, a probe for containers that have neither
 //! shell nor curl.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::ask::{admin, ask_any};
 use super::output::{self, Stream, printable};
 use super::{NO, Refusal};
-use crate::control::config::Listen;
 
 /// Ask a running process whether it is ready, and why not
 #[derive(Debug, Args)]
@@ -23,17 +20,11 @@ pub(super) struct Status {
     admin: String,
 }
 
-/// Kubelet gives a probe one second unless told otherwise; whatever takes longer than this is not ready.
-const LIMIT: Duration = Duration::from_secs(3);
-/// More than any list of checks.
-const MAX_ANSWER: u64 = 1 << 20;
-
 impl Status {
     pub(super) fn run(self) -> Result<ExitCode, Refusal> {
-        let listen = Listen::parse(&self.admin).map_err(|why| Refusal::usage(format!("--admin: {why}")))?;
-        let Some(address) = listen.0 else { return Err(Refusal::usage("--admin is off: there is nobody to ask")) };
+        let address = admin(&self.admin)?;
         let target = if self.ready { "/readyz" } else { "/readyz?verbose" };
-        match ask_any(address.get(), target) {
+        match ask_any(address, target) {
             Ok((status, body)) => {
                 if !self.ready {
                     Stream::Out.write(&body.lines().map(|line| printable(line) + "\n").collect::<String>());
@@ -44,69 +35,6 @@ impl Status {
                 output::problem(&format!("no answer from {address}: {error}"), None);
                 Ok(NO.into())
             }
-        }
-    }
-}
-
-fn ask_any(address: SocketAddr, target: &str) -> io::Result<(u16, String)> {
-    let mut answer = Err(io::ErrorKind::AddrNotAvailable.into());
-    for candidate in candidates(address) {
-        answer = ask(candidate, target);
-        if answer.is_ok() {
-            break;
-        }
-    }
-    answer
-}
-
-/// Where a process that listens on an address can be reached from here.
-fn candidates(address: SocketAddr) -> impl Iterator<Item = SocketAddr> {
-    let loopback = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-    let ips = if address.ip().is_unspecified() { loopback.to_vec() } else { vec![address.ip()] };
-    ips.into_iter().map(move |ip| SocketAddr::new(ip, address.port()))
-}
-
-/// Status and body. HTTP/1.0, so that the body is as it is and ends with the connection.
-fn ask(address: SocketAddr, target: &str) -> io::Result<(u16, String)> {
-    let deadline = Instant::now() + LIMIT;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_write_timeout(Some(LIMIT))?;
-    stream.write_all(format!("GET {target} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(io::ErrorKind::TimedOut)?;
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => return Err(error),
-        }
-        if answer.len() as u64 > MAX_ANSWER {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
-        }
-    }
-    parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
-}
-
-fn parse(answer: &str) -> Option<(u16, String)> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let mut words = head.lines().next()?.split(' ');
-    let status = words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?;
-    Some((status.parse().ok()?, body.to_owned()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_are_read_and_nonsense_is_not() {
-        assert_eq!(parse("HTTP/1.1 503 Service Unavailable\r\na: b\r\n\r\nno\n"), Some((503, "no\n".to_owned())));
-        for nonsense in ["", "HTTP/1.1 200 OK\r\n", "SSH-2.0-x\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
-            assert_eq!(parse(nonsense), None, "{nonsense}");
         }
     }
 }

@@ -1,0 +1,99 @@
+//! `genkan explain`: why a request goes where it goes, by the configuration or by a process that runs.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::ask::{admin, ask_any};
+use super::flags::{Files, Format, Mapped};
+use super::look::{Look, look};
+use super::output::{Stream, printable};
+use super::report::{self, Form};
+use super::{NO, Refusal, USAGE, input};
+use crate::explain::{Asked, World, explain, render};
+
+/// Say why a request goes where it goes
+///
+/// Says which listener, certificate, route, filters and backend a request gets, and on what every other route lost: by
+/// a configuration, with the code that run uses, or by a process that runs. Exits with 1 if no route is for it.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// [METHOD] URL
+    #[arg(value_name = "[METHOD] URL", num_args = 1..=2, required = true)]
+    request: Vec<String>,
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    mapped: Mapped,
+    /// A field of the request, as 'name: value' (repeatable)
+    #[arg(short = 'H', long = "header", value_name = "FIELD", env = "GENKAN_HEADER", hide_env_values = true, value_delimiter = '\n')]
+    headers: Vec<String>,
+    /// The client's address
+    #[arg(long, value_name = "IP", env = "GENKAN_FROM", hide_env_values = true)]
+    from: Option<IpAddr>,
+    /// Ask a running process instead of a configuration
+    #[arg(long, value_name = "ADDRESS|PORT", env = "GENKAN_ADMIN", hide_env_values = true, conflicts_with = "files")]
+    admin: Option<String>,
+    /// How it is printed
+    #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
+    format: Format,
+}
+
+impl Explain {
+    pub(super) fn run(self) -> Result<ExitCode, Refusal> {
+        let (method, url) = match self.request.as_slice() {
+            [method, url] => (Some(method.as_str()), url.as_str()),
+            [url] => (None, url.as_str()),
+            _ => return Err(Refusal::usage("write a URL, or a method and a URL")),
+        };
+        let asked = Asked::parse(method, url, &self.headers, self.from).map_err(Refusal::usage)?;
+        if let Some(address) = &self.admin {
+            return ask(address, method, url, &self.headers, self.from, self.format);
+        }
+        let chosen = input::choose(&self.files.files)?;
+        let look = look(chosen.configuration, self.mapped)?;
+        let Look { served: Some((snapshot, _)), origins, .. } = &look else { return Ok(unserved(&look)) };
+        let trace = explain(World { snapshot, origins, endpoints: None }, &asked);
+        Stream::Out.write(&match self.format {
+            Format::Text => render(&trace),
+            Format::Json => report::pretty(&trace),
+        });
+        Ok(code(trace.outcome.reason != "no_route"))
+    }
+}
+
+fn code(found: bool) -> ExitCode {
+    if found { ExitCode::SUCCESS } else { NO.into() }
+}
+
+/// There is nothing to explain by.
+pub(super) fn unserved(look: &Look) -> ExitCode {
+    Stream::Err.write(&report::render(&look.report.diagnostics, Form::Text { colour: Stream::Err.colour() }));
+    Stream::Err.write(&format!("{}\n", look.summary()));
+    if look.unopened { USAGE.into() } else { NO.into() }
+}
+
+fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from: Option<IpAddr>, format: Format) -> Result<ExitCode, Refusal> {
+    let mut target = format!("/api/v1/explain?method={}&url={}", encode(method.unwrap_or("GET")), encode(url));
+    headers.iter().for_each(|header| target.push_str(&format!("&header={}", encode(header))));
+    if let Some(from) = from {
+        target.push_str(&format!("&from={from}"));
+    }
+    if format == Format::Text {
+        target.push_str("&format=text");
+    }
+    let address = admin(address)?;
+    let (status, body) = ask_any(address, &target).map_err(|error| Refusal::no(format!("no answer from {address}: {error}")))?;
+    match status {
+        200 => Stream::Out.write(&body.lines().map(|line| printable(line) + "\n").collect::<String>()),
+        _ => return Err(Refusal::no(format!("{address} answers {status}: {}", printable(body.trim())))),
+    }
+    Ok(code(!body.contains("no_route")))
+}
+
+/// For a query (RFC 3986 section 2.1).
+fn encode(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
