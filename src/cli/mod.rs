@@ -10,6 +10,7 @@ mod check;
 mod completions;
 mod date;
 mod demo;
+mod diff;
 mod explain;
 mod flags;
 mod input;
@@ -80,6 +81,7 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Explain(explain::Explain),
+    Diff(diff::Diff),
     Certificates(certificates::Certificates),
     Status(status::Status),
     Completions(completions::Completions),
@@ -126,6 +128,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
         Command::Demo(demo) => demo.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Check(check) => check.run().map(Next::Exit),
         Command::Explain(explain) => explain.run().map(Next::Exit),
+        Command::Diff(diff) => diff.run().map(Next::Exit),
         Command::Certificates(certificates) => certificates.run().map(Next::Exit),
         Command::Status(status) => status.run().map(Next::Exit),
         Command::Completions(completions) => Ok(Next::Exit(completions.run())),
