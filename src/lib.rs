@@ -10,6 +10,7 @@ pub mod route;
 pub mod proxy;
 pub mod telemetry;
 pub mod admin;
+pub mod authority;
 pub mod settings;
 pub mod app;
 pub mod cli;

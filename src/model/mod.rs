@@ -14,7 +14,7 @@ mod socket;
 mod status;
 
 pub use backend::{Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Readiness};
-pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, KeyPair, KeyType};
+pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
 pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsVersion, UnknownServerName};

@@ -19,7 +19,7 @@ use super::config::{Listener, RouteRule};
 use super::resources::{Collection, Object, Resources};
 use crate::model::{CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Reason, Report, Snapshot};
 
-use pair::PairProblem;
+pub use pair::{PairProblem, build as key_pair};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
 #[derive(Debug, Default)]
