@@ -11,6 +11,7 @@ pub mod explain;
 pub mod proxy;
 pub mod telemetry;
 pub mod admin;
+pub mod authority;
 pub mod settings;
 pub mod app;
 pub mod cli;

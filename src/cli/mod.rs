@@ -5,6 +5,7 @@
 //! warnings, and `--strict` was given.
 
 mod ask;
+mod ca;
 mod certificates;
 mod check;
 mod completions;
@@ -83,6 +84,7 @@ enum Command {
     Explain(explain::Explain),
     Diff(diff::Diff),
     Certificates(certificates::Certificates),
+    Ca(ca::Ca),
     Status(status::Status),
     Completions(completions::Completions),
     Man(man::Man),
@@ -130,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
         Command::Explain(explain) => explain.run().map(Next::Exit),
         Command::Diff(diff) => diff.run().map(Next::Exit),
         Command::Certificates(certificates) => certificates.run().map(Next::Exit),
+        Command::Ca(ca) => ca.run().map(Next::Exit),
         Command::Status(status) => status.run().map(Next::Exit),
         Command::Completions(completions) => Ok(Next::Exit(completions.run())),
         Command::Man(man) => man.run().map(Next::Exit),
@@ -144,15 +147,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
 fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     // The short help is to fit on a screen; variables have their lines in the long one.
     let short = arguments.iter().any(|argument| argument == "-h");
-    let command = Cli::command().mut_subcommands(|command| {
-        command.mut_args(|argument| {
-            // Compose files and charts set what nobody has filled in to nothing.
-            let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-            let argument = argument.hide_env(short);
-            if empty { argument.env(None::<&str>) } else { argument }
-        })
-    });
+    let command = with_variables(Cli::command(), short);
     Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
+}
+
+fn with_variables(command: clap::Command, hidden: bool) -> clap::Command {
+    let command = command.mut_args(|argument| {
+        // Compose files and charts set what nobody has filled in to nothing.
+        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let argument = argument.hide_env(hidden);
+        if empty { argument.env(None::<&str>) } else { argument }
+    });
+    command.mut_subcommands(|command| with_variables(command, hidden))
 }
 
 #[cfg(test)]
@@ -167,7 +173,9 @@ mod tests {
 
     #[test]
     fn every_long_flag_has_a_variable_that_kubernetes_does_not_inject() {
-        for command in Cli::command().get_subcommands() {
+        let mut waiting = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            waiting.extend(command.get_subcommands().cloned());
             for argument in command.get_arguments() {
                 let Some(long) = argument.get_long().filter(|long| !matches!(*long, "help" | "version")) else { continue };
                 let variable = argument.get_env().map(|name| name.to_string_lossy().into_owned());

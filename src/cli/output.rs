@@ -2,6 +2,7 @@
 //! them. A reader that has left is no error: `genkan schema | head` is fine.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,16 +31,21 @@ impl Stream {
 
     /// Writes a text as it is.
     pub fn write(self, text: &str) {
+        self.write_bytes(text.as_bytes());
+    }
+
+    /// Writes what is no text.
+    pub fn write_bytes(self, bytes: &[u8]) {
         // Whoever would read of a failure is the one who has left.
         let _ = match self {
-            Self::Out => write_all(io::stdout().lock(), text),
-            Self::Err => write_all(io::stderr().lock(), text),
+            Self::Out => write_all(io::stdout().lock(), bytes),
+            Self::Err => write_all(io::stderr().lock(), bytes),
         };
     }
 }
 
-fn write_all(mut stream: impl Write, text: &str) -> io::Result<()> {
-    stream.write_all(text.as_bytes())?;
+fn write_all(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)?;
     stream.flush()
 }
 
@@ -64,9 +70,22 @@ pub fn printable(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// A path as a shell takes it.
+pub fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@%".contains(c));
+    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_safe_to_paste() {
+        assert_eq!(quoted(Path::new("/a/b-c.d")), "/a/b-c.d");
+        assert_eq!(quoted(Path::new("/a b/it's;rm")), r"'/a b/it'\''s;rm'");
+    }
 
     #[test]
     fn terminals_get_nothing_to_act_on() {

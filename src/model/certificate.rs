@@ -65,6 +65,12 @@ pub struct Facts {
     pub chain_length: usize,
 }
 
+/// Makes pairs for server names, while clients wait.
+pub trait Issue: Send + Sync + fmt::Debug {
+    /// The pair for a server name that no certificate covers; `None` where none is issued for it.
+    fn issue(&self, server_name: &Host, now: SystemTime) -> Option<KeyPair>;
+}
+
 impl KeyPair {
     /// Joins what the compile step has read and checked.
     pub fn new(fingerprint: Fingerprint, facts: Facts, signer: Arc<CertifiedKey>) -> Self {

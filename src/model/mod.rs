@@ -16,7 +16,7 @@ mod socket;
 mod status;
 
 pub use backend::{AffinityCookie, Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Readiness};
-pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, KeyPair, KeyType};
+pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
 pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};

@@ -21,7 +21,9 @@ fn manual_pages_are_roff() {
     let place = Place::new();
     place.run("man").code(0).says(&[".TH genkan 1", ".SH NAME", "demo", "Exit codes"]);
     place.run("man run").code(0).says(&[".TH genkan-run 1", "strict", "GENKAN_STRICT"]);
+    place.run("man ca issue").code(0).says(&[".TH genkan-ca-issue 1", "GENKAN_OUTPUT"]);
     place.run("man nonsense").code(2);
+    place.run("man ca nonsense").code(2);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 8] = ["run", "demo", "check", "certificates", "status", "completions", "man", "schema"];
+const COMMANDS: [&str; 9] = ["run", "demo", "check", "certificates", "ca", "status", "completions", "man", "schema"];
+const ACTIONS: [&str; 5] = ["ca create", "ca install", "ca uninstall", "ca export", "ca issue"];
 
 #[test]
 fn help_is_within_80_columns() {
     let place = Place::new();
-    let lines = COMMANDS.iter().flat_map(|command| [format!("{command} -h"), format!("{command} --help")]);
+    let lines = COMMANDS.iter().chain(&ACTIONS).flat_map(|command| [format!("{command} -h"), format!("{command} --help")]);
     for line in lines.chain(["-h".to_owned(), "--help".to_owned()]) {
         let done = place.run_with(&line, &[("COLUMNS", "200")], "").code(0);
         let widest = done.out.lines().max_by_key(|line| line.chars().count()).unwrap();
@@ -19,11 +20,12 @@ fn help_is_within_80_columns() {
 #[test]
 fn short_help_is_a_screen_and_long_help_names_the_variables() {
     let place = Place::new();
-    for command in COMMANDS {
+    for command in COMMANDS.iter().chain(&ACTIONS) {
         let done = place.run(&format!("{command} -h")).code(0);
         assert!(done.out.lines().count() <= 30, "{}", done.out);
     }
     place.run("run --help").says(&["[env: GENKAN_FILE]", "[env: GENKAN_LOG_FORMAT]"]);
+    place.run("ca issue --help").says(&["[env: GENKAN_OUTPUT]"]);
 }
 
 #[test]

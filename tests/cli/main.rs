@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a test that cannot go on fails")]
 
+mod ca;
 mod certificates;
 mod check;
 mod formats;

@@ -10,7 +10,8 @@ use crate::{files, none, read};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("main", &["app", "cli"]),
     ("settings", &["admin", "control", "proxy", "telemetry", "model", "drain"]),
-    ("cli", &["app", "control", "explain", "route", "model", "settings", "drain"]),
+    ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain"]),
+    ("authority", &["control", "model"]),
     ("admin", &["explain", "route", "model", "telemetry", "drain"]),
     ("explain", &["route", "control", "model"]),
     ("control", &["model", "route", "telemetry", "drain"]),
@@ -61,6 +62,17 @@ fn modules_form_no_cycle() {
     }
     let left: Vec<String> = graph.iter().map(|(from, to)| format!("{from} -> {to:?}")).collect();
     none(&left, "these modules name each other in a circle, or lead to one");
+}
+
+#[test]
+fn the_local_ca_knows_of_control_only_how_pairs_are_built() {
+    let mut violations = Vec::new();
+    for path in files(&["src/authority"], ".rs") {
+        let text = code(&path);
+        let others = text.match_indices("crate::control").filter(|(at, _)| !text[*at..].starts_with("crate::control::compile::key_pair"));
+        violations.extend(others.map(|(at, _)| format!("{}: {}", path.display(), text[at..].lines().next().unwrap_or_default())));
+    }
+    none(&violations, "authority takes control::compile::key_pair and no more");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What the demo says once it serves: what to open, and a command to paste, alone on its line.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use super::secret::Secret;
+use crate::cli::output::quoted;
 use crate::control::config::{Listen, Overrides};
 use crate::model::SocketAddress;
 use crate::settings::Served;
@@ -14,7 +14,9 @@ const PORTS: [u16; 3] = [8443, 8080, 9900];
 pub(super) fn text(served: &Served, secret: &Secret, overrides: &Overrides) -> String {
     let socket = |https: bool| served.sockets.iter().find(|socket| socket.https == https).map(|socket| socket.address);
     let (https, http) = (socket(true), socket(false));
-    let directory = secret.directory.display();
+    // The CA is beside the certificate, unless nothing is kept.
+    let changed = if secret.temporary.is_none() { secret.directory.parent() } else { None };
+    let directory = changed.unwrap_or(&secret.directory).display();
     let mut text = format!("\ngenkan {}  demo: two sample backends and a local CA; ", env!("CARGO_PKG_VERSION"));
     match &secret.temporary {
         None => text.push_str(&format!("nothing outside of\n{directory} is changed\n\n")),
@@ -53,13 +55,6 @@ fn place(address: SocketAddr) -> String {
     if local { format!("localhost:{}", address.port()) } else { address.to_string() }
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@%".contains(c));
-    if plain { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +74,7 @@ mod tests {
         let text = text(&served("127.0.0.1:8443"), &secret("/home/me/.local/share/genkan/demo"), &Overrides::default());
         let curl = "  curl --cacert /home/me/.local/share/genkan/demo/ca.crt https://localhost:8443/";
         assert!(text.lines().any(|line| line == curl), "{text}");
+        assert!(text.contains("nothing outside of\n/home/me/.local/share/genkan is changed\n"), "{text}");
         assert!(!text.contains("taken"), "{text}");
     }
 
@@ -88,11 +84,5 @@ mod tests {
         assert!(moved.contains("Port 8443 is taken; using 8444 instead."), "{moved}");
         let any = Overrides { https: Listen::parse("127.0.0.1:0").ok(), ..Overrides::default() };
         assert!(!text(&served("127.0.0.1:40000"), &secret("/s"), &any).contains("taken"));
-    }
-
-    #[test]
-    fn paths_are_safe_to_paste() {
-        assert_eq!(quoted(Path::new("/a/b-c.d")), "/a/b-c.d");
-        assert_eq!(quoted(Path::new("/a b/it's;rm")), r"'/a b/it'\''s;rm'");
     }
 }

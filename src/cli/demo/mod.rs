@@ -1,7 +1,6 @@
 //! `genkan demo`: everything at once on one laptop, with no configuration and no trust store touched. A certificate
-//! from a local CA, two sample backends of which the second is late, and the command to paste.
+//! from the local CA, two sample backends of which the second is late, and the command to paste.
 
-mod authority;
 mod greeting;
 mod samples;
 mod secret;
@@ -25,8 +24,9 @@ use secret::Secret;
 
 /// Try it: sample backends, a local CA, no configuration
 ///
-/// Serves two sample backends over HTTPS on this machine, with a certificate from a CA made for it. Nothing outside of
-/// one directory under the user's data directory is changed, and no trust store is touched.
+/// Serves two sample backends over HTTPS on this machine, with a certificate from the local CA, which is made if
+/// there is none. Nothing outside of one directory under the user's data directory is changed, and no trust store is
+/// touched.
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Write a line for each exchange to standard output

@@ -1,5 +1,6 @@
 //! The demo's certificate as a directory that looks like a mounted Secret: `tls.crt`, `tls.key`, and `ca.crt` beside
 //! them. Kept in the user's data directory from one demo to the next; in a temporary one where that cannot be written.
+//! It comes from the CA that is kept there too; in a temporary place from one that is thrown away.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
@@ -13,7 +14,9 @@ use rustls::sign::CertifiedKey;
 use x509_cert::certificate::Certificate as X509;
 use x509_cert::der::Decode;
 
-use super::authority;
+use crate::authority::{self, Authority};
+use crate::cli::ca;
+use crate::model::{Host, HostPattern};
 
 /// Where the certificate is.
 #[derive(Debug)]
@@ -29,13 +32,11 @@ const SPARE: Duration = Duration::from_secs(24 * 3600);
 /// A certificate that is good for another day: the one that is there, or a new one.
 pub(super) fn prepare() -> io::Result<Secret> {
     let now = SystemTime::now();
-    let kept = data_directory()
-        .map_or_else(|| Err(io::Error::other("neither XDG_DATA_HOME nor HOME is set")), |directory| keep(&directory, now).map(|()| directory));
-    match kept {
+    match kept(now) {
         Ok(directory) => Ok(Secret { directory, temporary: None }),
         Err(why) => {
             let directory = std::env::temp_dir().join(format!("genkan-demo-{}", std::process::id()));
-            create(&directory, now)?;
+            create(&directory, &Authority::constrained(&[], now)?, now)?;
             Ok(Secret { directory, temporary: Some(why.to_string()) })
         }
     }
@@ -56,11 +57,12 @@ impl Drop for Secret {
     }
 }
 
-/// The XDG base directory specification has relative paths ignored.
-fn data_directory() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")))?;
-    Some(base.join("genkan/demo"))
+/// In the data directory, which is said to be unusable where either part of it is.
+fn kept(now: SystemTime) -> io::Result<PathBuf> {
+    let authority = ca::keep(now)?;
+    let base = authority::data_directory().ok_or_else(|| io::Error::other("neither XDG_DATA_HOME nor HOME is set"))?;
+    let directory = base.join("demo");
+    keep(&directory, &authority, now).map(|()| directory)
 }
 
 /// Whether what is there can be served for another day, and verified with the CA beside it.
@@ -77,34 +79,43 @@ fn is_good(directory: &Path, now: SystemTime) -> bool {
         && CertifiedKey::from_der(vec![leaf], key, &rustls::crypto::aws_lc_rs::default_provider()).is_ok()
 }
 
+/// Whether it comes from this CA, and not from one before it, which nobody trusts any more.
+fn is_from(directory: &Path, authority: &Authority) -> bool {
+    fs::read_to_string(directory.join("ca.crt")).is_ok_and(|text| text == authority.certificate_pem())
+}
+
 /// Leaves what is there if it is good, and else puts a new one there.
-fn keep(directory: &Path, now: SystemTime) -> io::Result<()> {
-    if is_good(directory, now) {
+fn keep(directory: &Path, authority: &Authority, now: SystemTime) -> io::Result<()> {
+    let is_good = |directory: &Path| is_good(directory, now) && is_from(directory, authority);
+    if is_good(directory) {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o700).create(directory.parent().unwrap_or(directory))?;
     // Made beside its place and moved there in one step: another demo may be starting at this moment.
     let new = directory.with_file_name(format!(".demo.{}", std::process::id()));
     let _ = fs::remove_dir_all(&new); // Left by a process that had this number before.
-    let placed = create(&new, now).and_then(|()| {
+    let placed = create(&new, authority, now).and_then(|()| {
         match fs::rename(&new, directory) {
             // There are files already, and who knows which else: from another demo, or of a certificate that has ended.
-            Err(_) if !is_good(directory, now) => FILES.iter().try_for_each(|name| fs::rename(new.join(name), directory.join(name))),
+            Err(_) if !is_good(directory) => FILES.iter().try_for_each(|name| fs::rename(new.join(name), directory.join(name))),
             Ok(()) | Err(_) => Ok(()),
         }
     });
     let _ = fs::remove_dir_all(&new); // Moved away, most likely.
-    placed.and_then(|()| if is_good(directory, now) { Ok(()) } else { Err(io::Error::other("what was written there is not good")) })
+    placed.and_then(|()| if is_good(directory) { Ok(()) } else { Err(io::Error::other("what was written there is not good")) })
 }
 
 const FILES: [&str; 3] = ["tls.key", "tls.crt", "ca.crt"];
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// Makes a certificate in a directory that nobody has made before.
-fn create(directory: &Path, now: SystemTime) -> io::Result<()> {
-    let issued = authority::issue(now).map_err(io::Error::other)?;
+fn create(directory: &Path, authority: &Authority, now: SystemTime) -> io::Result<()> {
+    let names: Vec<HostPattern> = NAMES.iter().filter_map(|name| Host::parse(name).ok()).map(HostPattern::Exact).collect();
+    let issued = authority.issue(&names, now)?;
     DirBuilder::new().mode(0o700).create(directory)?;
-    let [key, certificate, authority] = FILES;
-    for (name, mode, text) in [(key, 0o600, issued.key), (certificate, 0o644, issued.certificate), (authority, 0o644, issued.authority)] {
+    let [key, certificate, root] = FILES;
+    let contents = [(key, 0o600, issued.key.as_str()), (certificate, 0o644, &issued.certificate), (root, 0o644, authority.certificate_pem())];
+    for (name, mode, text) in contents {
         OpenOptions::new().write(true).create_new(true).mode(mode).open(directory.join(name))?.write_all(text.as_bytes())?;
     }
     Ok(())
@@ -116,6 +127,10 @@ mod tests {
 
     use super::*;
 
+    fn authority(now: SystemTime) -> Authority {
+        Authority::constrained(&[], now).unwrap()
+    }
+
     fn read(directory: &Path) -> Vec<String> {
         FILES.iter().map(|name| fs::read_to_string(directory.join(name)).unwrap()).collect()
     }
@@ -125,19 +140,31 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("genkan/demo");
         let now = SystemTime::now();
-        keep(&directory, now).unwrap();
+        let authority = authority(now);
+        keep(&directory, &authority, now).unwrap();
         let first = read(&directory);
         let mode = fs::metadata(directory.join("tls.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        keep(&directory, now + Duration::from_secs(88 * 24 * 3600)).unwrap();
+        keep(&directory, &authority, now + Duration::from_secs(88 * 24 * 3600)).unwrap();
         assert_eq!(read(&directory), first);
         fs::write(directory.join("mine"), "").unwrap();
-        keep(&directory, now + Duration::from_secs(90 * 24 * 3600)).unwrap();
+        keep(&directory, &authority, now + Duration::from_secs(90 * 24 * 3600)).unwrap();
         let second = read(&directory);
-        assert!(first.iter().zip(&second).all(|(before, after)| before != after));
+        assert!(first[0] != second[0] && first[1] != second[1] && first[2] == second[2]);
         assert!(directory.join("mine").exists());
         let beside: Vec<_> = fs::read_dir(home.path().join("genkan")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(beside, ["demo"]);
+    }
+
+    #[test]
+    fn a_new_ca_issues_anew() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("demo");
+        let now = SystemTime::now();
+        keep(&directory, &authority(now), now).unwrap();
+        let first = read(&directory);
+        keep(&directory, &authority(now), now).unwrap();
+        assert!(first.iter().zip(&read(&directory)).all(|(before, after)| before != after));
     }
 
     #[test]
@@ -146,8 +173,8 @@ mod tests {
         let now = SystemTime::now();
         for (index, name) in FILES.into_iter().enumerate() {
             let (here, there) = (home.path().join(format!("{index}")), home.path().join(format!("{index}-other")));
-            create(&here, now).unwrap();
-            create(&there, now).unwrap();
+            create(&here, &authority(now), now).unwrap();
+            create(&there, &authority(now), now).unwrap();
             assert!(is_good(&here, now));
             fs::copy(there.join(name), here.join(name)).unwrap();
             assert!(!is_good(&here, now), "{name}");
@@ -157,6 +184,7 @@ mod tests {
     #[test]
     fn a_temporary_place_that_is_taken_is_not_used() {
         let home = tempfile::tempdir().unwrap();
-        assert!(create(home.path(), SystemTime::now()).is_err());
+        let now = SystemTime::now();
+        assert!(create(home.path(), &authority(now), now).is_err());
     }
 }

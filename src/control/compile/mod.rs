@@ -21,9 +21,9 @@ use super::resources::{Collection, Object, Resources};
 use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, Route, RouteSet, Snapshot};
 
 use kubernetes::Translator;
-use pair::PairProblem;
 
 pub use kubernetes::{Settings as ManifestSettings, names as manifest_names};
+pub use pair::{PairProblem, build as key_pair};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
 #[derive(Debug, Default)]
