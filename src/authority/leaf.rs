@@ -29,8 +29,8 @@ impl Authority {
     /// Issues a certificate, for names that clients will take from this root.
     pub fn issue(&self, names: &[HostPattern], now: SystemTime) -> Result<Issued, Error> {
         for name in names {
-            let (HostPattern::Exact(host) | HostPattern::Wildcard(host)) = name;
-            if matches!(name, HostPattern::Wildcard(_)) && host.parent().is_none() {
+            let host = name.host();
+            if !matches!(name, HostPattern::Exact(_)) && host.parent().is_none() {
                 return Err(Error::TooWide(name.clone()));
             }
             if !self.permits(host) {
@@ -69,7 +69,7 @@ impl Authority {
 fn is_name(name: &HostPattern) -> bool {
     match name {
         HostPattern::Exact(host) => IpAddr::from_str(host.as_str()).is_err(),
-        HostPattern::Wildcard(_) => true,
+        HostPattern::Wildcard(_) | HostPattern::Deep(_) => true,
     }
 }
 
@@ -79,6 +79,7 @@ fn alternative(name: &HostPattern) -> Result<SanType, rcgen::Error> {
             Ok(address) => Ok(SanType::IpAddress(address)),
             Err(_) => host.as_str().try_into().map(SanType::DnsName),
         },
-        HostPattern::Wildcard(_) => name.to_string().try_into().map(SanType::DnsName),
+        // Certificates know wildcards of one label alone.
+        HostPattern::Wildcard(host) | HostPattern::Deep(host) => format!("*.{host}").try_into().map(SanType::DnsName),
     }
 }

@@ -83,6 +83,13 @@ impl HostPattern {
         }
     }
 
+    /// The host in it: itself, or what follows the wildcard.
+    pub fn host(&self) -> &Host {
+        match self {
+            Self::Exact(host) | Self::Wildcard(host) | Self::Deep(host) => host,
+        }
+    }
+
     /// Whether the pattern stands for this host.
     pub fn matches(&self, host: &Host) -> bool {
         match self {

@@ -66,7 +66,7 @@ fn refusal(error: &Error, authority: &Authority, names: &[HostPattern]) -> Refus
 fn remedy(authority: &Authority, names: &[HostPattern]) -> String {
     let mut permit: Vec<String> = authority.added().map(ToString::to_string).collect();
     for name in names {
-        let (HostPattern::Exact(host) | HostPattern::Wildcard(host)) = name;
+        let host = name.host();
         if !authority.permits(host) && !permit.contains(&host.to_string()) {
             permit.push(host.to_string());
         }
