@@ -109,7 +109,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     let reload = Box::new(control.reloader());
     drain.spawn_background("control", control.follow(proxy.clone()));
     // 10. The good news.
-    let served = Served { sockets: proxy.sockets(), admin: admin_address };
+    let served = Served { sockets: proxy.sockets(), admin: admin_address, snapshot: first.clone(), report: status.report() };
     announce(&served, &first);
     if let Some(companion) = &settings.companion {
         companion.serving(&served);

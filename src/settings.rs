@@ -1,10 +1,11 @@
 //! What the process was started with; never changes. A command makes it, `app` takes it apart.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use crate::control;
 use crate::drain::Drain;
-use crate::model::PublishedSocket;
+use crate::model::{Issue, PublishedSocket, Report, Snapshot};
 
 pub use crate::proxy::{Mode, PortTaken};
 pub use crate::telemetry::{LogFormat, LogSettings};
@@ -23,6 +24,8 @@ pub struct Settings {
     pub port_taken: PortTaken,
     /// Whether to start where something is wrong with a part of the configuration.
     pub strict: bool,
+    /// Who makes certificates for names that none is for.
+    pub issuer: Option<Arc<dyn Issue>>,
     /// What the command itself does beside serving.
     pub companion: Option<Box<dyn Companion>>,
 }
@@ -36,10 +39,14 @@ pub trait Companion: Send {
 }
 
 /// What can be opened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Served {
     /// As bound.
     pub sockets: Vec<PublishedSocket>,
     /// The admin pages.
     pub admin: Option<SocketAddr>,
+    /// What is served.
+    pub snapshot: Arc<Snapshot>,
+    /// What is wrong with it.
+    pub report: Arc<Report>,
 }

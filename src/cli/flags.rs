@@ -6,7 +6,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::cli::output::Stream;
-use crate::control::config::{Listen, Mappings, Namespaced, Overrides, PairPath, Places, ServiceName};
+use crate::control::config::{Listen, Mappings, Namespaced, Overrides, PairPath, Places, ServiceName, Surroundings};
 use crate::model::SocketAddress;
 use crate::settings::{LogFormat, LogSettings};
 
@@ -55,11 +55,13 @@ pub(super) struct Mapped {
 impl Mapped {
     /// Over what the configuration says.
     pub(super) fn over(self, overrides: Overrides) -> Overrides {
+        // In a Pod a Service's name leads to it; nowhere else is that to be guessed.
+        let surroundings = Surroundings { service_dns: super::run::in_kubernetes(), ..Surroundings::default() };
         Overrides {
             mappings: Mappings {
                 services: self.map.into_iter().flatten().collect(),
                 secrets: self.secret.into_iter().flatten().collect(),
-                ..Mappings::default()
+                surroundings,
             },
             ..overrides
         }

@@ -11,6 +11,7 @@ mod check;
 mod completions;
 mod date;
 mod demo;
+mod dev;
 mod diff;
 mod explain;
 mod flags;
@@ -79,6 +80,7 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Run),
+    Dev(dev::Dev),
     Demo(demo::Demo),
     Check(check::Check),
     Explain(explain::Explain),
@@ -127,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
     };
     let done = match cli.command {
         Command::Run(run) => run.settings().map(|settings| Next::Serve(Box::new(settings))),
+        Command::Dev(dev) => dev.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Demo(demo) => demo.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Check(check) => check.run().map(Next::Exit),
         Command::Explain(explain) => explain.run().map(Next::Exit),

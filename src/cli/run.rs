@@ -64,15 +64,20 @@ impl Run {
             mode: Mode::Run,
             port_taken: PortTaken::Refuse,
             strict: self.strict,
+            issuer: None,
             companion: None,
         })
     }
 }
 
+/// Whether this is a Pod.
+pub(super) fn in_kubernetes() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
 /// Where Kubernetes runs the process, endpoints are taken out of Services a moment after the SIGTERM.
 pub(super) fn defaults() -> Defaults {
-    let in_kubernetes = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-    Defaults { drain_delay: if in_kubernetes { Duration::from_secs(5) } else { Duration::ZERO } }
+    Defaults { drain_delay: if in_kubernetes() { Duration::from_secs(5) } else { Duration::ZERO } }
 }
 
 impl OneBackend {

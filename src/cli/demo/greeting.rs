@@ -62,7 +62,7 @@ mod tests {
 
     fn served(https: &str) -> Served {
         let socket = PublishedSocket { listeners: vec!["https".to_owned()], address: https.parse().unwrap(), https: true };
-        Served { sockets: vec![socket], admin: "127.0.0.1:9900".parse().ok() }
+        Served { sockets: vec![socket], admin: "127.0.0.1:9900".parse().ok(), ..Served::default() }
     }
 
     fn secret(directory: &str) -> Secret {

@@ -62,6 +62,7 @@ impl Demo {
             mode: Mode::Laptop,
             port_taken: PortTaken::TryNext,
             strict: false,
+            issuer: None,
             companion: Some(Box::new(Host { secret, samples, overrides })),
         })
     }

@@ -1,12 +1,18 @@
 //! Configuration that comes from the command line: addresses that beat the file's, and the one-backend case that
 //! needs no file at all.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::control::yaml::Located;
+use crate::model::SocketAddress;
 
 use super::objects::{default_listeners, plain_backend};
-use super::{BackendName, Certificate, Config, EndpointText, HttpGet, Listen, ListenerProtocol, Mappings, ProbePath, ReadinessProbe};
+use super::{
+    AccessLogFormat, BackendName, Certificate, Config, EndpointText, HttpGet, Listen, Listener, ListenerProtocol, Mappings, Period, ProbePath,
+    ReadinessProbe,
+};
 
 /// `--https`, `--http`, `--admin`, `--map` and `--secret`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,12 +25,71 @@ pub struct Overrides {
     pub admin: Option<Listen>,
     /// Where Services and Secrets are.
     pub mappings: Mappings,
+    /// What `dev` changes; `None` elsewhere.
+    pub laptop: Option<Laptop>,
+}
+
+/// What is otherwise on a laptop: nobody else gets in, and nobody waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Laptop {
+    /// For HTTPS where no listener is configured.
+    pub https: u16,
+    /// For plain HTTP where no listener is configured.
+    pub http: u16,
+    /// Whether `::1` can be listened on.
+    pub ipv6: bool,
+}
+
+impl Laptop {
+    fn apply(self, config: &mut Config, overrides: &Overrides) {
+        match &mut config.listeners {
+            None => config.listeners = Some(self.listeners(overrides)),
+            Some(listeners) => listeners.iter_mut().for_each(|listener| listener.value.address = Some(loopback(&listener.value))),
+        }
+        if config.admin.address.is_some_and(|listen| listen.0.is_some_and(|address| !address.get().ip().is_loopback())) {
+            config.admin.address = None;
+        }
+        config.drain.timeout.get_or_insert(Period(Duration::from_secs(1)));
+        config.access_log.format.get_or_insert(AccessLogFormat::Text);
+    }
+
+    /// Both families, because browsers take the first that `localhost` resolves to. Each route decides about plain HTTP.
+    fn listeners(self, overrides: &Overrides) -> Vec<Located<Listener>> {
+        let kinds = [
+            ("https", ListenerProtocol::Https, self.https, overrides.https.is_some()),
+            ("http", ListenerProtocol::Http, self.http, overrides.http.is_some()),
+        ];
+        let mut listeners = Vec::new();
+        for (name, protocol, port, is_given) in kinds {
+            let families: &[(&str, IpAddr)] = if self.ipv6 && !is_given { &FAMILIES } else { &FAMILIES[..1] };
+            for (suffix, address) in families {
+                let address = Some(Listen(Some(SocketAddress::from(SocketAddr::new(*address, port)))));
+                listeners.push(Located::nowhere(Listener { name: Some(format!("{name}{suffix}")), protocol, address, ..Listener::default() }));
+            }
+        }
+        listeners
+    }
+}
+
+const FAMILIES: [(&str, IpAddr); 2] = [("", IpAddr::V4(Ipv4Addr::LOCALHOST)), ("-ipv6", IpAddr::V6(Ipv6Addr::LOCALHOST))];
+
+/// Where a configured listener listens on a laptop.
+fn loopback(listener: &Listener) -> Listen {
+    match listener.listens_on() {
+        Some(address) if !address.get().ip().is_loopback() => {
+            Listen(Some(SocketAddress::from(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()))))
+        }
+        address => Listen(address),
+    }
 }
 
 impl Overrides {
     /// Puts the flags over what the files say.
     pub fn apply(&self, config: &mut Config) {
         config.kubernetes.apply(&self.mappings);
+        if let Some(laptop) = self.laptop {
+            laptop.apply(config, self);
+        }
         if let Some(admin) = self.admin {
             config.admin.address = Some(admin);
         }

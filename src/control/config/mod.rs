@@ -17,7 +17,7 @@ use super::yaml::{Located, NOT_YET};
 
 pub use backend::{Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, ReadinessProbe, Seconds, TcpSocket, UriScheme};
 pub use duplicates::duplicates;
-pub use flags::{Overrides, one_backend};
+pub use flags::{Laptop, Overrides, one_backend};
 pub use kubernetes::{
     Address, Behaviour, DEFAULT_NAMESPACE, Kubernetes, Mappings, Namespaced, PairPath, Places, ServiceName, SslPolicy, SslProfile, Surroundings,
 };

@@ -1,0 +1,51 @@
+//! The two roots of a laptop: the local CA, which may be trusted because it can vouch only for names that mean this
+//! machine; and one for the manifests' other hosts, which is made for one run and never installed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::authority::{Authority, OnDemand, put};
+use crate::cli::ca;
+use crate::model::Issue;
+
+/// Roots, and a file that a client can verify with.
+#[derive(Debug)]
+pub(super) struct Roots {
+    issuer: Arc<OnDemand>,
+    /// Both certificates, for `curl --cacert`; gone with the process.
+    bundle: PathBuf,
+    /// Why the local CA is not the one that is kept.
+    pub(super) temporary: Option<String>,
+}
+
+impl Roots {
+    pub(super) fn prepare() -> io::Result<Self> {
+        let now = SystemTime::now();
+        let (constrained, temporary) = match ca::keep(now) {
+            Ok(authority) => (authority, None),
+            Err(why) => (Authority::constrained(&[], now).map_err(io::Error::other)?, Some(why.to_string())),
+        };
+        let other = Authority::temporary("dev", now).map_err(io::Error::other)?;
+        let bundle = std::env::temp_dir().join(format!("genkan-dev-{}.crt", std::process::id()));
+        let _ = fs::remove_file(&bundle); // Left by a process that had this number before.
+        put(&bundle, 0o644, format!("{}{}", constrained.certificate_pem(), other.certificate_pem()).as_bytes())?;
+        Ok(Self { issuer: Arc::new(OnDemand::new(constrained, Some(other))), bundle, temporary })
+    }
+
+    pub(super) fn issuer(&self) -> Arc<dyn Issue> {
+        self.issuer.clone()
+    }
+
+    pub(super) fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+}
+
+impl Drop for Roots {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.bundle); // The system empties the place sooner or later.
+    }
+}
