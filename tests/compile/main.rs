@@ -1,8 +1,11 @@
 //! Case files: a configuration beside what it compiles to. `cases/<name>.in.yaml` goes through the code that `run`
 //! uses, and the report and a summary of the snapshot are compared with `cases/<name>.out.yaml`.
 //!
+//! Files under `objects/` are given as that directory, as users give their manifests; every other is named outright.
+//!
 //! Comments in a case say what is around the configuration: `# file: NAME` begins another file of it,
-//! `# certificate: DIRECTORY names=a.test,b.test until=2030` makes a Secret, `# resolves: NAME ADDRESS,ADDRESS` or
+//! `# certificate: DIRECTORY names=a.test,b.test until=2030` makes a mounted Secret, `# secret: FILE NAME names=a.test` one
+//! that is an object, `# resolves: NAME ADDRESS,ADDRESS` or
 //! `# unresolved: NAME WHY` answer for the resolver, `# flags: --backend HOST:PORT ...` stand for a file, and
 //! `# then:` begins the same files as they are a moment later, compiled on top of what was accepted before.
 

@@ -52,6 +52,9 @@ pub fn compile(name: &str, input: &str) -> String {
     text.replace(&format!("{}/", world.directory.path().display()), "")
 }
 
+/// Files in it are given as a directory, in which only some are ours.
+const OBJECTS: &str = "objects";
+
 struct World {
     directory: tempfile::TempDir,
 }
@@ -64,13 +67,18 @@ impl World {
             return flags_configuration(directory, flags);
         }
         let mut inputs = Vec::new();
+        let _ = std::fs::remove_dir_all(directory.join(OBJECTS)); // What a moment does not have is gone in it.
+        moment.lines().filter_map(|line| line.strip_prefix("# secret: ")).for_each(|line| make_secret(directory, line));
         let first = format!("{name}.yaml\n{moment}");
         for part in first.split("# file: ") {
             let (file, text) = part.split_once('\n').unwrap_or((part, ""));
             let path = directory.join(file.trim());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
-            inputs.push(Input::Path(path));
+            let input = if file.starts_with(OBJECTS) { directory.join(OBJECTS) } else { path };
+            if !inputs.contains(&Input::Path(input.clone())) {
+                inputs.push(Input::Path(input));
+            }
         }
         Configuration::Files(inputs)
     }
@@ -92,9 +100,63 @@ fn flags_configuration(directory: &Path, flags: &str) -> Configuration {
 
 /// `DIRECTORY names=a.test,b.test until=YEAR [key=other]`
 fn make_certificate(directory: &Path, line: &str) {
-    let mut words = line.split_whitespace();
-    let secret: PathBuf = directory.join(words.next().unwrap());
-    let value = |key: &str| line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned);
+    let secret: PathBuf = directory.join(line.split_whitespace().next().unwrap());
+    let (certificate, key) = make_pair(line);
+    std::fs::create_dir_all(&secret).unwrap();
+    std::fs::write(secret.join("tls.crt"), certificate).unwrap();
+    std::fs::write(secret.join("tls.key"), key).unwrap();
+}
+
+/// `FILE NAME names=a.test [type=Opaque] [namespace=shop] [stringData] [without=tls.key] [broken=tls.key]`, and what a
+/// certificate has besides: a Secret as kubectl makes it.
+fn make_secret(directory: &Path, line: &str) {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let value = |key: &str| value(line, key).unwrap_or_default();
+    let (certificate, key) = make_pair(line);
+    let plain = words.contains(&"stringData");
+    let mut text = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {}\n", words[1]);
+    if !value("namespace").is_empty() {
+        text.push_str(&format!("  namespace: {}\n", value("namespace")));
+    }
+    let kind = value("type");
+    text.push_str(&format!("type: {}\n", if kind.is_empty() { "kubernetes.io/tls" } else { &kind }));
+    text.push_str(if plain { "stringData:\n" } else { "data:\n" });
+    for (name, pem) in [("tls.crt", certificate), ("tls.key", key)] {
+        if value("without").split(',').any(|left| left == name) {
+            continue;
+        }
+        let content = match (value("broken") == name, plain) {
+            (true, _) => "\"no base64\"".to_owned(),
+            (false, true) => serde_json::to_string(&pem).unwrap(),
+            (false, false) => base64(pem.as_bytes()),
+        };
+        text.push_str(&format!("  {name}: {content}\n"));
+    }
+    let path = directory.join(words[0]);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | u32::from(*chunk.get(at).unwrap_or(&0)));
+        for at in 0..4 {
+            let digit = ALPHABET[(bits >> (18 - 6 * at) & 63) as usize];
+            text.push(if at <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+fn value(line: &str, key: &str) -> Option<String> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('=')).map(str::to_owned)
+}
+
+/// A certificate and a key, which may be another's.
+fn make_pair(line: &str) -> (String, String) {
+    let value = |key: &str| value(line, key);
     let names: Vec<String> = value("names").unwrap_or_default().split(',').map(str::to_owned).collect();
     let mut params = CertificateParams::new(names).unwrap();
     params.not_before = date_time_ymd(2020, 1, 1);
@@ -102,9 +164,7 @@ fn make_certificate(directory: &Path, line: &str) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
     let key = if value("key").as_deref() == Some("other") { KeyPair::generate().unwrap() } else { key };
-    std::fs::create_dir_all(&secret).unwrap();
-    std::fs::write(secret.join("tls.crt"), certificate.pem()).unwrap();
-    std::fs::write(secret.join("tls.key"), key.serialize_pem()).unwrap();
+    (certificate.pem(), key.serialize_pem())
 }
 
 fn answer(line: &str) -> Option<(Host, Resolution)> {

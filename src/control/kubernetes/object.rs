@@ -173,11 +173,6 @@ impl Finding {
         Self { severity, reason, span, message: message.into(), why: None, effect: None, help: None }
     }
 
-    pub(super) fn why(mut self, why: impl Into<String>) -> Self {
-        self.why = Some(why.into());
-        self
-    }
-
     pub(super) fn effect(mut self, effect: impl Into<String>) -> Self {
         self.effect = Some(effect.into());
         self
@@ -186,5 +181,73 @@ impl Finding {
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+/// What a tutorial leaves to be filled in, in values that decide something.
+pub(super) fn placeholders(meta: &Meta, body: &Body, findings: &mut Vec<Finding>) {
+    let mut values: Vec<(&str, &str, Span)> =
+        meta.annotations.iter().map(|annotation| (annotation.name.as_str(), annotation.value.as_str(), annotation.span)).collect();
+    if let Body::Ingress(ingress) = body {
+        values.extend(ingress.rules.iter().filter_map(|rule| rule.host.as_ref()).map(|host| ("host", host.value.as_str(), host.span)));
+        for tls in &ingress.tls {
+            values.extend(tls.secret.iter().map(|secret| ("secretName", secret.value.as_str(), secret.span)));
+            values.extend(tls.hosts.iter().map(|host| ("hosts", host.value.as_str(), host.span)));
+        }
+        let rules = ingress.rules.iter().filter_map(|rule| rule.paths.as_ref()).flatten().filter_map(|path| path.backend.as_ref());
+        for backend in rules.chain(&ingress.default_backend) {
+            if let super::IngressBackend::Service { name, .. } = &backend.value {
+                values.push(("the name of the Service", name.as_str(), backend.span));
+            }
+        }
+    }
+    for (field, value, span) in values {
+        if let Some(placeholder) = placeholder(value) {
+            let message = format!("{field} still has the placeholder {placeholder}");
+            findings.push(Finding::new(Severity::Warning, Reason::UnfilledPlaceholder, span, message).help("put in what it stands for"));
+        }
+    }
+}
+
+/// `<NAME>`, `[NAME]`, `$NAME`, `${NAME}`, `YOUR_NAME`, `REPLACE_ME`.
+fn placeholder(value: &str) -> Option<&str> {
+    let between = |open: char, close: char| {
+        let start = value.find(open)?;
+        let end = start + value[start..].find(close)?;
+        let inner = &value[start + open.len_utf8()..end];
+        let is_name =
+            inner.len() > 1 && inner.chars().all(|c| c.is_ascii_alphanumeric() || "-_ .".contains(c)) && inner.chars().any(char::is_alphabetic);
+        is_name.then_some(&value[start..=end])
+    };
+    let word = || {
+        let upper = value.to_ascii_uppercase();
+        let begins = ["YOUR_", "YOUR-", "REPLACE_ME", "REPLACE-ME", "CHANGEME", "CHANGE_ME", "MY_PROJECT"].iter().any(|word| upper.starts_with(word));
+        let is_variable = value.starts_with('$') && value.len() > 1;
+        (begins || is_variable).then_some(value)
+    };
+    between('<', '>').or_else(|| if value.starts_with('[') { between('[', ']') } else { None }).or_else(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_told_from_values() {
+        for (value, found) in [
+            ("<STATIC-IP-NAME>", Some("<STATIC-IP-NAME>")),
+            ("[STATIC_IP]", Some("[STATIC_IP]")),
+            ("$NAME", Some("$NAME")),
+            ("${NAME}", Some("${NAME}")),
+            ("YOUR_SECRET", Some("YOUR_SECRET")),
+            ("your-domain.example.com", Some("your-domain.example.com")),
+            ("app.<YOUR-DOMAIN>", Some("<YOUR-DOMAIN>")),
+            ("my-ip", None),
+            ("{\"default\": \"conf\"}", None),
+            ("a < b", None),
+            ("$", None),
+        ] {
+            assert_eq!(placeholder(value), found, "{value}");
+        }
     }
 }

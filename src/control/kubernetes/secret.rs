@@ -5,7 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::control::yaml::Located;
+use super::fields::{Fields, entries};
+use crate::control::yaml::{Located, Node};
 
 /// A Secret.
 #[derive(Clone, Default, PartialEq)]
@@ -27,5 +28,75 @@ pub struct ConfigMap {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret").field("kind", &self.kind).field("keys", &self.data.keys()).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn read(document: &Node, fields: &mut Fields) -> Secret {
+    let mut data = BTreeMap::new();
+    if let Some(encoded) = fields.mapping(document, "data") {
+        for (key, value) in entries(encoded) {
+            let text = value.as_text().unwrap_or_default();
+            let bytes = decode(text).map(Bytes::from).ok_or_else(|| "it is no base64".to_owned());
+            data.insert(key.text.clone(), Located { value: bytes, span: encoded.span });
+        }
+    }
+    if let Some(plain) = fields.mapping(document, "stringData") {
+        for (key, value) in entries(plain) {
+            let text = value.as_text().unwrap_or_default().to_owned();
+            data.insert(key.text.clone(), Located { value: Ok(Bytes::from(text)), span: plain.span });
+        }
+    }
+    Secret { kind: fields.plain_text(document, "type").unwrap_or_default(), data }
+}
+
+pub(super) fn read_config_map(document: &Node, fields: &mut Fields) -> ConfigMap {
+    ConfigMap { data: fields.texts(document, "data") }
+}
+
+/// RFC 4648 section 4; white space between the digits is ignored, as YAML's folding leaves some.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let padding = digits.iter().rev().take_while(|digit| **digit == b'=').count();
+    if digits.len() % 4 != 0 || padding > 2 {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);
+    for group in digits.chunks(4) {
+        let mut bits = 0_u32;
+        for digit in group {
+            bits = bits << 6 | u32::from(value(*digit)?);
+        }
+        bytes.extend_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    // Only the last group may be padded; padding elsewhere has no value.
+    bytes.truncate(bytes.len().saturating_sub(padding));
+    let is_padded_within = digits[..digits.len() - padding].contains(&b'=');
+    if is_padded_within { None } else { Some(bytes) }
+}
+
+fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'A'..=b'Z' => Some(digit - b'A'),
+        b'a'..=b'z' => Some(digit - b'a' + 26),
+        b'0'..=b'9' => Some(digit - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        b'=' => Some(0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_decoded_and_nothing_else() {
+        for (text, bytes) in [("", Some("")), ("Zg==", Some("f")), ("Zm8=", Some("fo")), ("Zm9v", Some("foo")), ("Zm9v\n Zg==", Some("foof"))] {
+            assert_eq!(decode(text).as_deref(), bytes.map(str::as_bytes), "{text}");
+        }
+        for text in ["Z", "Zg", "Zg=", "Z===", "Zg==Zg==", "Zm9!", "-_-_"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
     }
 }

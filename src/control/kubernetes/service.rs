@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::control::yaml::{Located, Span};
-
-use super::PortRef;
+use super::fields::{Fields, Wrong, entries, located};
+use super::ingress::{self, near_misses, port_ref};
+use super::object::Meta;
+use super::table::{Fate, Field};
+use super::{PortRef, annotations};
+use crate::control::yaml::{self, Located, Node, Span};
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,4 +77,168 @@ pub enum AppProtocol {
     Http,
     Https,
     Http2,
+}
+
+/// Every annotation that GKE reads on a Service, and what becomes of it.
+pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
+    Field {
+        path: "cloud.google.com/neg",
+        value: "JSON {\"ingress\": true, ...}",
+        default: "{\"ingress\": true}",
+        fate: Fate::Differently("endpoints are always Pods or what --map says, so there is nothing to switch", |node, options| {
+            let json = json(node, "cloud.google.com/neg")?;
+            options.neg = json.get("ingress").and_then(Node::as_text).map(|text| text == "true");
+            Ok(())
+        }),
+        confirmed: true,
+    },
+    Field {
+        path: "cloud.google.com/backend-config",
+        value: "JSON {\"default\": NAME, \"ports\": {PORT: NAME}}",
+        default: "none",
+        fate: Fate::Applied("by the port's name, then its number, then the default", |node, options| {
+            options.backend_configs = backend_configs(node)?;
+            Ok(())
+        }),
+        confirmed: true,
+    },
+    Field {
+        path: "beta.cloud.google.com/backend-config",
+        value: "as above",
+        default: "none",
+        fate: Fate::Applied("where the other name is not used", |node, options| {
+            let configs = backend_configs(node)?;
+            if options.backend_configs == BackendConfigs::default() {
+                options.backend_configs = configs;
+            }
+            Ok(())
+        }),
+        confirmed: true,
+    },
+    Field {
+        path: "cloud.google.com/app-protocols",
+        value: "JSON {PORT NAME: HTTP, HTTPS or HTTP2}",
+        default: "HTTP",
+        fate: Fate::Applied(
+            "HTTP; HTTPS and HTTP2 are read and reported, and plain HTTP is spoken until TLS to backends is there",
+            |node, options| {
+                for (port, protocol) in app_protocols(node)? {
+                    options.app_protocols.entry(port).or_insert(protocol);
+                }
+                Ok(())
+            },
+        ),
+        confirmed: true,
+    },
+    Field {
+        path: "service.alpha.kubernetes.io/app-protocols",
+        value: "as above",
+        default: "HTTP",
+        fate: Fate::Applied("wins over the other name", |node, options| {
+            options.app_protocols.extend(app_protocols(node)?);
+            Ok(())
+        }),
+        confirmed: true,
+    },
+    Field {
+        path: "networking.gke.io/max-rate-per-endpoint",
+        value: "a number",
+        default: "1",
+        fate: Fate::NoMeaning("it steers the cloud's choice between zones"),
+        confirmed: true,
+    },
+    Field {
+        path: "networking.gke.io/capacity-scaler",
+        value: "0 to 1",
+        default: "1",
+        fate: Fate::NoMeaning("it steers the cloud's choice between zones"),
+        confirmed: true,
+    },
+    Field {
+        path: "networking.gke.io/transparent-health-checker",
+        value: "JSON {\"enabled\": true}",
+        default: "off",
+        fate: Fate::NoMeaning("it is an agent on the cloud's nodes; endpoints are asked directly here"),
+        confirmed: true,
+    },
+    Field {
+        path: "cloud.google.com/neg-status",
+        value: "JSON, written by the cloud",
+        default: "none",
+        fate: Fate::NoMeaning("the cloud writes it"),
+        confirmed: true,
+    },
+];
+
+/// The text of an annotation as a mapping: JSON is YAML.
+fn json(node: &Node, name: &str) -> Result<Node, Wrong> {
+    let text = located(node)?.value;
+    let parsed =
+        yaml::parse(&text, 0).ok().and_then(|mut nodes| nodes.pop()).filter(|json| text.trim_start().starts_with('{') && ingress::is_mapping(json));
+    // YAML takes more than JSON, and what the cloud refuses is not to work here alone.
+    let is_json = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+    parsed
+        .filter(|_| is_json)
+        .ok_or_else(|| Wrong::new(node, format!("{name} is no JSON")).help("write it as '{\"default\": \"NAME\"}', with every name in double quotes"))
+}
+
+fn backend_configs(node: &Node) -> Result<BackendConfigs, Wrong> {
+    let json = json(node, "BackendConfig annotation")?;
+    let name = |value: &Node| value.as_text().map(|text| Located { value: text.to_owned(), span: node.span });
+    let ports = json.get("ports").map_or(&[][..], entries);
+    let configs = BackendConfigs {
+        default: json.get("default").and_then(name),
+        ports: ports.iter().filter_map(|(port, value)| Some((port.text.clone(), name(value)?))).collect(),
+    };
+    if configs == BackendConfigs::default() { Err(Wrong::new(node, "no BackendConfig's found in annotation")) } else { Ok(configs) }
+}
+
+fn app_protocols(node: &Node) -> Result<BTreeMap<String, AppProtocol>, Wrong> {
+    let mut protocols = BTreeMap::new();
+    for (port, value) in entries(&json(node, "app-protocols")?) {
+        let protocol = match value.as_text() {
+            Some("HTTP") => AppProtocol::Http,
+            Some("HTTPS") => AppProtocol::Https,
+            Some("HTTP2") => AppProtocol::Http2,
+            _ => return Err(Wrong::new(node, format!("invalid port application protocol: {}", value.describe())).help("HTTP, HTTPS or HTTP2")),
+        };
+        protocols.insert(port.text.clone(), protocol);
+    }
+    Ok(protocols)
+}
+
+pub(super) fn read(document: &Node, meta: &Meta, fields: &mut Fields) -> Service {
+    let mut service = Service::default();
+    let of_ingresses: Vec<&'static str> = ingress::FIELDS.iter().map(|field| field.path).collect();
+    annotations::read(FIELDS, meta, ("Ingress", &of_ingresses), &mut service.options, fields);
+    report_protocols(meta, &service.options, fields);
+    let Some(spec) = fields.mapping(document, "spec") else { return service };
+    near_misses(spec, &["type", "clusterIP", "externalName", "selector", "ports"], fields);
+    service.kind = match fields.plain_text(spec, "type").as_deref() {
+        Some("NodePort") => ServiceType::NodePort,
+        Some("LoadBalancer") => ServiceType::LoadBalancer,
+        Some("ExternalName") => ServiceType::ExternalName,
+        _ => ServiceType::ClusterIp,
+    };
+    service.cluster_ip_none = fields.plain_text(spec, "clusterIP").as_deref() == Some("None");
+    service.external_name = fields.text(spec, "externalName");
+    service.selector = fields.texts(spec, "selector");
+    for node in fields.list(spec, "ports") {
+        let Some(port) = fields.port(node, "port") else { continue };
+        let target = fields.get(node, "targetPort").and_then(port_ref).unwrap_or(PortRef::Number(port));
+        let name = fields.plain_text(node, "name").filter(|name| !name.is_empty());
+        service.ports.push(ServicePort { name, port, target, span: node.span });
+    }
+    service
+}
+
+/// What is accepted and not yet spoken.
+fn report_protocols(meta: &Meta, options: &ServiceOptions, fields: &mut Fields) {
+    let Some(annotation) = meta.annotations.iter().find(|annotation| annotation.name.ends_with("/app-protocols")) else { return };
+    for (port, protocol) in options.app_protocols.iter().filter(|(_, protocol)| **protocol != AppProtocol::Http) {
+        let name = if *protocol == AppProtocol::Https { "HTTPS" } else { "HTTP2" };
+        let message = format!("port {port} is to speak {name}, and is sent plain HTTP: TLS to backends is not yet supported");
+        let finding = super::Finding::new(crate::model::Severity::Warning, crate::model::Reason::AppliedDifferently, annotation.span, message);
+        fields.findings.push(finding.effect("a backend that speaks nothing but TLS answers none of the requests"));
+    }
 }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::control::yaml::Located;
-
 use super::PortRef;
+use super::fields::Fields;
+use super::ingress::port_ref;
+use super::object::Meta;
+use crate::control::yaml::{Located, Node};
 
 /// What makes Pods, or is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,4 +93,73 @@ pub enum ContainerProbeAction {
     Exec,
     /// gRPC's health service.
     Grpc,
+}
+
+pub(super) fn read(document: &Node, meta: &Meta, kind: WorkloadKind, fields: &mut Fields) -> Workload {
+    let mut workload = Workload { kind, labels: meta.labels.clone(), containers: Vec::new() };
+    let Some(spec) = fields.mapping(document, "spec") else { return workload };
+    let pod = if kind == WorkloadKind::Pod {
+        Some(spec)
+    } else {
+        let template = fields.mapping(spec, "template");
+        workload.labels =
+            template.and_then(|template| fields.mapping(template, "metadata")).map(|meta| fields.texts(meta, "labels")).unwrap_or_default();
+        template.and_then(|template| fields.mapping(template, "spec"))
+    };
+    if let Some(pod) = pod {
+        for node in fields.list(pod, "containers") {
+            workload.containers.push(container(node, fields));
+        }
+    }
+    workload
+}
+
+fn container(node: &Node, fields: &mut Fields) -> Container {
+    let mut ports = Vec::new();
+    for port in fields.list(node, "ports") {
+        let name = fields.plain_text(port, "name");
+        ports.extend(fields.port(port, "containerPort").map(|number| ContainerPort { name, port: number }));
+    }
+    let probe = fields.mapping(node, "readinessProbe");
+    let probe = probe.and_then(|probe| Some(Located { value: read_probe(probe, fields)?, span: probe.span }));
+    Container { name: fields.plain_text(node, "name").unwrap_or_default(), ports, probe }
+}
+
+fn read_probe(node: &Node, fields: &mut Fields) -> Option<ContainerProbe> {
+    let action = action(node, fields)?;
+    let mut seconds = |key: &str| fields.number(node, key, 0..=u32::MAX);
+    Some(ContainerProbe {
+        action,
+        initial_delay: seconds("initialDelaySeconds"),
+        period: seconds("periodSeconds"),
+        timeout: seconds("timeoutSeconds"),
+        success: seconds("successThreshold"),
+        failure: seconds("failureThreshold"),
+    })
+}
+
+fn action(node: &Node, fields: &mut Fields) -> Option<ContainerProbeAction> {
+    if let Some(get) = fields.mapping(node, "httpGet") {
+        let mut headers = Vec::new();
+        for header in fields.list(get, "httpHeaders") {
+            headers.push((fields.plain_text(header, "name").unwrap_or_default(), fields.plain_text(header, "value").unwrap_or_default()));
+        }
+        return Some(ContainerProbeAction::HttpGet {
+            path: fields.plain_text(get, "path").unwrap_or_else(|| "/".to_owned()),
+            port: fields.get(get, "port").and_then(port_ref)?,
+            scheme: fields.plain_text(get, "scheme").unwrap_or_else(|| "HTTP".to_owned()),
+            host: fields.plain_text(get, "host"),
+            headers,
+        });
+    }
+    if let Some(socket) = fields.mapping(node, "tcpSocket") {
+        return Some(ContainerProbeAction::TcpSocket {
+            port: fields.get(socket, "port").and_then(port_ref)?,
+            host: fields.plain_text(socket, "host"),
+        });
+    }
+    if fields.mapping(node, "exec").is_some() {
+        return Some(ContainerProbeAction::Exec);
+    }
+    fields.mapping(node, "grpc").map(|_| ContainerProbeAction::Grpc)
 }

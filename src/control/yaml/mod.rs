@@ -12,7 +12,7 @@ mod variables;
 
 pub use located::Located;
 pub use merge::merge;
-pub use node::{Files, Kind, Node, Problem, SourceFile, Span};
+pub use node::{Files, Key, Kind, Node, Problem, SourceFile, Span};
 pub use parse::parse;
 pub use read::{NOT_YET, read};
 pub use suggest::closest;

@@ -3,7 +3,7 @@
 
 use http::HeaderName;
 
-use crate::control::kubernetes::BackendConfig;
+use crate::control::kubernetes::{BackendConfig, is_framing};
 use crate::control::yaml::Located;
 use crate::model::{Filter, HeaderModifier, Template, Variable};
 
@@ -25,11 +25,4 @@ fn modifier(headers: &[Located<(String, String)>]) -> Option<HeaderModifier> {
         })
         .collect();
     if set.is_empty() { None } else { Some(HeaderModifier { set, ..HeaderModifier::default() }) }
-}
-
-/// What says where a message ends, or where it goes, is no custom header.
-pub(super) fn is_framing(name: &HeaderName) -> bool {
-    const NAMES: [&str; 9] =
-        ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-connection"];
-    NAMES.contains(&name.as_str())
 }
