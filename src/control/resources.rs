@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::model::{CertificateName, Diagnostic, Host, KeyPair, Route};
+use crate::model::{CertificateName, Diagnostic, Host, KeyPair};
 
-use super::compile::ManifestSettings;
+use super::compile::{AcceptedRoutes, ManifestSettings};
 use super::config::{Backend, Certificate, Listener, RouteRule, Settings};
 use super::manifests::Manifests;
 use super::yaml::{Files, Located};
@@ -64,7 +64,7 @@ pub struct Resources {
     /// Names in DNS that their endpoints may have.
     pub manifest_names: Vec<Host>,
     /// What was served last for each of their routes.
-    pub accepted_routes: HashMap<Arc<str>, Arc<Route>>,
+    pub accepted_routes: AcceptedRoutes,
     /// What was found in the places of `certificates`.
     pub found: BTreeMap<CertificateLocation, Found>,
     /// What was served last for each certificate that is still configured.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use genkan::model::{
     Action, Backend, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener, LoadBalancing,
-    LogSampling, Probe, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
+    LogSampling, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
 };
 
 /// A configuration that nothing is started on.
@@ -158,19 +158,44 @@ fn describe_backend(backend: &Backend) -> String {
     if backend.load_balancing != LoadBalancing::default() {
         text.push_str(&format!(", {:?}", backend.load_balancing));
     }
-    if backend.timeouts != BackendTimeouts::default() {
-        text.push_str(&format!(", {:?}", backend.timeouts));
+    let BackendTimeouts { connect, response, idle, keep_alive } = &backend.timeouts;
+    let default = BackendTimeouts::default();
+    for (name, is, usual) in [
+        ("connect", connect, default.connect),
+        ("response", response, default.response),
+        ("idle", idle, default.idle),
+        ("kept", keep_alive, default.keep_alive),
+    ] {
+        if *is != usual {
+            text.push_str(&format!(", {name} {}", if *is == Duration::MAX { "without end".to_owned() } else { format!("{is:?}") }));
+        }
     }
     match &backend.readiness {
         Readiness::Assumed => text.push_str(", assumed ready"),
         Readiness::Probe(probe) if *probe == Probe::default() => {}
-        Readiness::Probe(probe) => text.push_str(&format!(", {probe:?}")),
+        Readiness::Probe(probe) => text.push_str(&format!(", {}", describe_probe(probe))),
     }
     if let Some(cookie) = &backend.affinity {
         text.push_str(&format!(", {cookie:?}"));
     }
     if let Some(draining) = backend.draining {
         text.push_str(&format!(", cut {draining:?} after leaving"));
+    }
+    text
+}
+
+fn describe_probe(probe: &Probe) -> String {
+    let Probe { action, success, initial_delay, period, timeout, success_threshold, failure_threshold } = probe;
+    let mut text = format!("{probe} every {period:?} within {timeout:?}, {success_threshold} up, {failure_threshold} down");
+    if let ProbeAction::HttpGet { host, headers, .. } = action {
+        text.extend(host.iter().map(|host| format!(" at {host}")));
+        text.extend(headers.iter().map(|(name, value)| format!(" {name}: {value}")));
+    }
+    if *success == ProbeSuccess::Exactly200 {
+        text.push_str(", only 200");
+    }
+    if !initial_delay.is_zero() {
+        text.push_str(&format!(", quiet for {initial_delay:?}"));
     }
     text
 }

@@ -126,7 +126,7 @@ fn make_secret(directory: &Path, line: &str) {
             continue;
         }
         let content = match (value("broken") == name, plain) {
-            (true, _) => "\"no base64\"".to_owned(),
+            (true, _) => "\"!no base64!\"".to_owned(),
             (false, true) => serde_json::to_string(&pem).unwrap(),
             (false, false) => base64(pem.as_bytes()),
         };

@@ -1,13 +1,13 @@
 //! Certificates: of each the newest pair that can be served. A pair that cannot keeps its last good version serving,
 //! and so does a valid one that an expired one would replace.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest;
 
-use super::kubernetes::{CertificateRef, CertificateSource};
+use super::kubernetes::{Assembled, CertificateRef, CertificateSource};
 use super::pair::{self, PairProblem};
 use crate::control::resources::{CertificateLocation, FileProblem, Found, FoundPair, Resources};
 use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Place, Reason};
@@ -261,6 +261,39 @@ pub(super) fn check_names(certificates: &Certificates, resources: &Resources, fi
                 .help(format!("the certificates cover: {}", covered_names(certificates)));
             if resources.accepted_pairs.values().any(covered) {
                 finding = finding.why("the certificate loaded before covered it; the new one does not");
+            }
+            findings.push(finding);
+        }
+    }
+}
+
+/// Reports Ingresses that no client can reach, and hosts of theirs that no certificate is for.
+pub(super) fn check_ingresses(certificates: &Certificates, manifests: &Assembled, findings: &mut Vec<Diagnostic>) {
+    if certificates.served.is_empty() {
+        findings.extend(manifests.https_alone.iter().take(MAX_UNCOVERED).map(|(ingress, place)| {
+            Diagnostic::error(Reason::NoWayIn, format!("nothing leads to Ingress {ingress}: plain HTTP is not served, and there is no certificate"))
+                .about(ObjectKind::Ingress, ingress)
+                .at(place.clone())
+                .why("the cloud: invalid configuration: both HTTP and HTTPS are disabled")
+                .help("give it a certificate: spec.tls with a Secret, or --secret; or allow plain HTTP: kubernetes.io/ingress.allow-http: \"true\"")
+        }));
+        return;
+    }
+    let mut told: BTreeSet<&HostPattern> = BTreeSet::new();
+    for route in &manifests.routes {
+        for host in &route.matches.hosts {
+            let name = host.to_string().replacen("**", "*", 1);
+            let uncovered = !certificates.served.iter().any(|certificate| covers(&certificate.pair, &name));
+            if !uncovered || told.len() >= MAX_UNCOVERED || !told.insert(host) {
+                continue;
+            }
+            let origin = manifests.origins.get(&route.name).cloned().unwrap_or_default();
+            let mut finding = Diagnostic::warning(Reason::CertificateHostMismatch, format!("no certificate covers {name}"))
+                .at(origin.place)
+                .effect("clients that ask for it get another certificate, or a refusal")
+                .help(format!("the certificates cover: {}", covered_names(certificates)));
+            if let Some((kind, object)) = origin.object {
+                finding = finding.about(kind, object);
             }
             findings.push(finding);
         }

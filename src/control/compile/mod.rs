@@ -18,11 +18,11 @@ use std::time::{Duration, SystemTime};
 
 use super::config::{Listener, RouteRule};
 use super::resources::{Collection, Object, Resources};
-use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, Route, RouteSet, Snapshot};
+use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, RouteSet, Snapshot};
 
 use kubernetes::Translator;
 
-pub use kubernetes::{Settings as ManifestSettings, names as manifest_names};
+pub use kubernetes::{AcceptedRoutes, Settings as ManifestSettings, names as manifest_names};
 pub use pair::{PairProblem, build as key_pair};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
@@ -62,7 +62,7 @@ pub struct Accepted {
     routes: Vec<(String, Arc<Object<RouteRule>>)>,
     default_route: Vec<(String, Arc<Object<RouteRule>>)>,
     pairs: BTreeMap<CertificateName, KeyPair>,
-    manifest_routes: HashMap<Arc<str>, Arc<Route>>,
+    manifest_routes: AcceptedRoutes,
 }
 
 impl Compiler {
@@ -82,20 +82,23 @@ impl Compiler {
         let default_route = route::compile(&resources.default_route, &resources.backends, findings, &mut accepted.default_route);
         let mut listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
         let outcomes = self.manifests.translate(&resources.manifests, &resources.kubernetes);
-        let manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_routes, findings);
+        let mut manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_routes, findings);
         // A set that is the cloud's alone answers like the cloud where no route is for a request.
         let behaviour = if manifests.is_cloud && routes.is_empty() && default_route.is_empty() { Behaviour::Gke } else { Behaviour::Genkan };
         let mut origins = route::origins(&resources.routes);
-        origins.extend(manifests.origins);
-        routes.extend(manifests.routes);
+        routes.extend(manifests.routes.iter().cloned());
         backends.extend(manifests.backends.iter().map(|backend| backend::of_service(backend, resources, findings)));
-        listeners.extend(manifests.listeners);
+        listeners.append(&mut manifests.listeners);
         let certificates = certificate::compile(resources, &manifests.certificates, now, &mut self.pairs, findings);
         let next = certificates.next;
         let has_https = listeners.iter().any(|listener| listener.is_https());
         if has_https {
             certificate::check_names(&certificates, resources, findings);
         }
+        if has_https && !resources.settings.kubernetes.surroundings.laptop {
+            certificate::check_ingresses(&certificates, &manifests, findings);
+        }
+        origins.extend(manifests.origins);
         accepted.pairs = certificates.accepted;
         accepted.manifest_routes = manifests.accepted;
 

@@ -39,6 +39,8 @@ enum Known {
     List,
     /// Known, and not read yet.
     NotYet(&'static str),
+    /// Known, and of no use here.
+    Elsewhere(&'static str),
     /// A stranger.
     Unknown,
 }
@@ -60,6 +62,10 @@ fn add(document: &Node, reading: &mut Reading) {
         Known::NotYet(why) => {
             let message = format!("{kind} of {version}: {why}");
             reading.findings.push(Finding::new(Severity::Warning, Reason::NotYetSupported, span, message).effect("it is skipped"));
+        }
+        Known::Elsewhere(why) => {
+            let message = format!("{kind} of {version}: {why}");
+            reading.findings.push(Finding::new(Severity::Note, Reason::NotApplied, span, message));
         }
         Known::Unknown => {
             let message = format!("{kind} of {version} is not read");
@@ -87,7 +93,7 @@ fn known(version: &str, kind: &str) -> Known {
         ("cloud.google.com", "BackendConfig") => Known::Read(Kind::BackendConfig),
         ("gateway.networking.k8s.io", _) => Known::NotYet("objects of the Gateway API are not yet supported"),
         ("networking.gke.io", "ManagedCertificate") => {
-            Known::NotYet("the cloud alone has these certificates; kubernetes.certificates maps them by name")
+            Known::Elsewhere("the cloud alone has these certificates; kubernetes.certificates maps them by name")
         }
         (_, "List" | "IngressList" | "ServiceList" | "DeploymentList" | "SecretList" | "PodList") => Known::List,
         _ => Known::Unknown,

@@ -237,7 +237,7 @@ fn report_protocols(meta: &Meta, options: &ServiceOptions, fields: &mut Fields) 
     let Some(annotation) = meta.annotations.iter().find(|annotation| annotation.name.ends_with("/app-protocols")) else { return };
     for (port, protocol) in options.app_protocols.iter().filter(|(_, protocol)| **protocol != AppProtocol::Http) {
         let name = if *protocol == AppProtocol::Https { "HTTPS" } else { "HTTP2" };
-        let message = format!("port {port} is to speak {name}, and is sent plain HTTP: TLS to backends is not yet supported");
+        let message = format!("port {port} is to speak {name}, and is sent plain HTTP, checks as well: TLS to backends is not yet supported");
         let finding = super::Finding::new(crate::model::Severity::Warning, crate::model::Reason::AppliedDifferently, annotation.span, message);
         fields.findings.push(finding.effect("a backend that speaks nothing but TLS answers none of the requests"));
     }

@@ -68,15 +68,19 @@ fn walk<T>(table: &[Field<T>], node: &Node, prefix: &str, into: &mut T, findings
 /// What becomes of one field that is there.
 pub(super) fn apply<T>(field: &Field<T>, value: &Node, key: Span, into: &mut T, findings: &mut Vec<Finding>) {
     match &field.fate {
-        Fate::Applied(_, read) => findings.extend(read(value, into).err().map(unused)),
+        Fate::Applied(_, read) => findings.extend(read(value, into).err().map(|wrong| named(field.path, wrong))),
         Fate::Differently(how, read) => {
             findings.push(Finding::new(Severity::Note, Reason::AppliedDifferently, key, format!("{} is applied differently: {how}", field.path)));
-            findings.extend(read(value, into).err().map(unused));
+            findings.extend(read(value, into).err().map(|wrong| named(field.path, wrong)));
         }
         Fate::NoMeaning(why) => {
             findings.push(Finding::new(Severity::Warning, Reason::NotApplied, key, format!("{} has no meaning here: {why}", field.path)));
         }
     }
+}
+
+fn named(path: &str, wrong: Wrong) -> Finding {
+    unused(Wrong { message: format!("{path}: {}", wrong.message), ..wrong })
 }
 
 pub(super) fn unused(wrong: Wrong) -> Finding {

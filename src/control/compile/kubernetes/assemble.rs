@@ -13,9 +13,12 @@ use super::settings::Settings;
 use super::{CertificateSource, Outcome};
 use crate::control::kubernetes::{Body, Ingress};
 use crate::model::{
-    Action, Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, Match, ObjectKind, Origin, PlainHttp, Protocol, Reason,
-    Route, RouteSet, SocketAddress, TlsPolicy,
+    Action, Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, Match, ObjectKind, Origin, Place, PlainHttp, Protocol,
+    Reason, Route, RouteSet, SocketAddress, Target, TlsPolicy,
 };
+
+/// By name: a route that led somewhere, and the backends that it led to.
+pub type AcceptedRoutes = HashMap<Arc<str>, (Arc<Route>, Vec<Arc<ServiceBackend>>)>;
 
 /// What all Ingresses come to.
 #[derive(Debug, Default)]
@@ -29,7 +32,9 @@ pub(in crate::control::compile) struct Assembled {
     pub(in crate::control::compile) server_names: Vec<(HostPattern, TlsPolicy)>,
     pub(in crate::control::compile) origins: BTreeMap<Arc<str>, Origin>,
     /// Routes that may be used again when a later version of them leads nowhere.
-    pub(in crate::control::compile) accepted: HashMap<Arc<str>, Arc<Route>>,
+    pub(in crate::control::compile) accepted: AcceptedRoutes,
+    /// Ingresses that serve no plain HTTP, and where they are written.
+    pub(in crate::control::compile) https_alone: Vec<(String, Option<Place>)>,
     /// Whether every Ingress on the shared addresses behaves as the cloud.
     pub(in crate::control::compile) is_cloud: bool,
 }
@@ -39,7 +44,7 @@ pub(in crate::control::compile) fn assemble(
     outcomes: &[Outcome],
     settings: &Settings,
     shared: &[Arc<Listener>],
-    accepted: &HashMap<Arc<str>, Arc<Route>>,
+    accepted: &AcceptedRoutes,
     findings: &mut Vec<Diagnostic>,
 ) -> Assembled {
     let mut step = Step {
@@ -48,23 +53,20 @@ pub(in crate::control::compile) fn assemble(
         before: accepted,
         findings,
         told: HashSet::new(),
+        known: HashSet::new(),
         taken: HashMap::new(),
         addresses: HashMap::new(),
         lacking: Lacking::default(),
         assembled: Assembled { is_cloud: true, ..Assembled::default() },
     };
-    let mut known = HashSet::new();
     let translations = || outcomes.iter().filter_map(|outcome| outcome.translation.as_ref());
     for backend in translations().flat_map(|translation| &translation.backends) {
-        if known.insert(backend.name.clone()) {
-            step.lacking.services.extend(backend.unmapped.clone());
-            step.assembled.backends.push(backend.clone());
-        }
+        step.backend(backend);
     }
     for outcome in outcomes {
         step.findings.extend(outcome.findings.iter().cloned());
         if let (Some(translation), Body::Ingress(ingress)) = (&outcome.translation, &outcome.object.manifest.body) {
-            step.ingress(outcome, ingress, translation, &known);
+            step.ingress(outcome, ingress, translation);
         }
     }
     step.default_routes(outcomes);
@@ -78,10 +80,12 @@ pub(in crate::control::compile) fn assemble(
 struct Step<'a> {
     settings: &'a Settings,
     shared: &'a [Arc<Listener>],
-    before: &'a HashMap<Arc<str>, Arc<Route>>,
+    before: &'a AcceptedRoutes,
     findings: &'a mut Vec<Diagnostic>,
     /// Findings that several Ingresses have of what they share.
     told: HashSet<Diagnostic>,
+    /// Names of the backends that are there.
+    known: HashSet<Arc<str>>,
     /// What on the shared addresses is taken, and by which route.
     taken: HashMap<Match, Arc<str>>,
     addresses: HashMap<IpAddr, String>,
@@ -90,15 +94,23 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Translation, backends: &HashSet<Arc<str>>) {
+    /// Each once.
+    fn backend(&mut self, backend: &Arc<ServiceBackend>) {
+        if self.known.insert(backend.name.clone()) {
+            self.lacking.services.extend(backend.unmapped.clone());
+            self.assembled.backends.push(backend.clone());
+        }
+    }
+
+    fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Translation) {
         for finding in &translation.findings {
             if self.told.insert(finding.clone()) {
                 self.findings.push(finding.clone());
             }
         }
         let name = outcome.object.name();
-        let routes: Vec<Arc<Route>> = translation.routes.iter().map(|route| self.usable(route, backends)).collect();
-        let default = translation.default_route.as_ref().map(|route| self.usable(route, backends));
+        let routes: Vec<Arc<Route>> = translation.routes.iter().map(|route| self.usable(route, translation)).collect();
+        let default = translation.default_route.as_ref().map(|route| self.usable(route, translation));
         let own = self.own_address(&name, outcome, translation);
         if own || self.settings.laptop {
             self.assembled.sets.push(Arc::new(RouteSet {
@@ -116,32 +128,33 @@ impl Step<'_> {
                 self.server_names(&name, ingress, translation.behaviour, policy);
             }
         }
+        if translation.frontend.plain_http != PlainHttp::Allow {
+            self.assembled.https_alone.push((name.clone(), outcome.object.place(outcome.object.manifest.span)));
+        }
         self.assembled.certificates.extend(translation.frontend.certificates.iter().cloned());
         self.lacking.secrets.extend(translation.frontend.missing_secrets.iter().cloned());
     }
 
     /// The route, or the last version of it that led somewhere.
-    fn usable(&mut self, translated: &TranslatedRoute, backends: &HashSet<Arc<str>>) -> Arc<Route> {
-        self.assembled.origins.insert(translated.route.name.clone(), translated.origin.clone());
+    fn usable(&mut self, translated: &TranslatedRoute, translation: &Translation) -> Arc<Route> {
+        let name = &translated.route.name;
+        self.assembled.origins.insert(name.clone(), translated.origin.clone());
         let Some(broken) = &translated.broken else {
-            self.assembled.accepted.insert(translated.route.name.clone(), translated.route.clone());
+            let targets = targets(&translated.route);
+            let backends = translation.backends.iter().filter(|backend| targets.iter().any(|target| target.backend == *backend.name)).cloned();
+            self.assembled.accepted.insert(name.clone(), (translated.route.clone(), backends.collect()));
             return translated.route.clone();
         };
-        let leads = |route: &&Arc<Route>| match &route.action {
-            Action::Forward(targets) => targets.iter().all(|target| backends.contains(target.backend.as_str())),
-            Action::Redirect(_) | Action::NotFound | Action::Broken(_) => false,
-        };
-        let before = self.before.get(&translated.route.name).filter(leads);
+        let before = self.before.get(name);
         let effect = match (before, translated.route.behaviour) {
             (Some(_), _) => "its last good version goes on",
             (None, Behaviour::Gke) => "requests for it are answered 502; the other rules are served",
             (None, Behaviour::Genkan) => "requests for it are answered 500; the other rules are served",
         };
         self.findings.push(broken.clone().effect(effect));
-        let route = before.unwrap_or(&translated.route);
-        if before.is_some() {
-            self.assembled.accepted.insert(route.name.clone(), route.clone());
-        }
+        let Some((route, backends)) = before else { return translated.route.clone() };
+        backends.iter().for_each(|backend| self.backend(backend));
+        self.assembled.accepted.insert(name.clone(), (route.clone(), backends.clone()));
         route.clone()
     }
 
@@ -164,7 +177,7 @@ impl Step<'_> {
             let Some(default) = outcome.translation.as_ref().and_then(|translation| translation.default_route.as_ref()) else { continue };
             let own = self.addresses.values().any(|name| *name == outcome.object.name());
             if !own {
-                let route = self.assembled.accepted.get(&default.route.name).unwrap_or(&default.route).clone();
+                let route = self.assembled.accepted.get(&default.route.name).map_or(&default.route, |(route, _)| route).clone();
                 self.share(default, route);
             }
         }
@@ -193,8 +206,8 @@ impl Step<'_> {
                 protocol: like.protocol,
                 public_port: like.public_port,
                 route_set: name.into(),
-                default_certificate: default_certificate.clone(),
-                tls: translation.frontend.tls.clone(),
+                default_certificate: default_certificate.clone().filter(|_| https),
+                tls: translation.frontend.tls.clone().filter(|_| https),
             }));
         }
         true
@@ -248,6 +261,13 @@ impl Step<'_> {
                     listener.name, listener.address
                 )),
         );
+    }
+}
+
+fn targets(route: &Route) -> &[Target] {
+    match &route.action {
+        Action::Forward(targets) => targets,
+        Action::Redirect(_) | Action::NotFound | Action::Broken(_) => &[],
     }
 }
 

@@ -65,6 +65,11 @@ pub(super) fn read<'m>(
     let address = step.address();
     let tls = config.and_then(|config| step.tls(config));
     let certificates = step.certificates();
+    if certificates.is_empty() && ingress.options.allow_http == Some(false) && selected.behaviour == Behaviour::Gke {
+        let finding = Diagnostic::note(Reason::DifferentInTheCloud, "the Ingress has no certificate of its own, and is served with that of others")
+            .why("the cloud: both HTTP and HTTPS are disabled (kubernetes.io/ingress.allow-http is false and there is no valid TLS configuration)");
+        step.find(object.manifest.span, finding);
+    }
     let missing_secrets = step.missing;
     Frontend { plain_http, redirect, address, tls, certificates, missing_secrets }
 }

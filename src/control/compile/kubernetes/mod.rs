@@ -23,9 +23,10 @@ use crate::model::{Diagnostic, Host};
 use ingress::Translation;
 use lookup::{Lookup, Sources};
 
-pub(super) use assemble::assemble;
+pub use assemble::AcceptedRoutes;
+pub(super) use assemble::{Assembled, assemble};
 pub(super) use frontend::{CertificateRef, CertificateSource};
-pub(super) use service::ServiceBackend;
+pub use service::ServiceBackend;
 pub use settings::Settings;
 
 /// Translates, and remembers what came of it.

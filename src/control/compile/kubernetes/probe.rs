@@ -32,10 +32,11 @@ pub(super) struct Chosen {
     pub(super) refused: Vec<Diagnostic>,
 }
 
-/// What the cloud checks where nothing else is said, on a network endpoint group.
-fn cloud_default(protocol: AppProtocol) -> Probe {
+/// What the cloud checks where nothing else is said, on a network endpoint group. It would ask as it sends requests, and
+/// so it is here: in plain HTTP, until TLS to backends is there.
+fn cloud_default() -> Probe {
     Probe {
-        action: get("/", scheme(protocol), Vec::new()),
+        action: get("/", ProbeScheme::Http, Vec::new()),
         success: ProbeSuccess::Exactly200,
         initial_delay: Duration::ZERO,
         period: Duration::from_secs(15),
@@ -84,7 +85,7 @@ fn pods<'m>(target: &Target<'_>, lookup: &Lookup<'m>) -> (Vec<Found<'m, Workload
 
 /// The first condition that each probe fails on is remembered, for whoever wonders why it is not used.
 fn cloud(target: &Target<'_>, pods: &[Found<'_, Workload>], nobody: &str) -> Chosen {
-    let default = cloud_default(target.protocol);
+    let default = cloud_default();
     let mut failed: Option<(String, &Found<'_, Workload>)> = None;
     for pod in pods {
         for container in &pod.body.containers {
@@ -129,7 +130,7 @@ fn infer<'c>(target: &Target<'_>, container: &'c Container) -> Result<(&'c Conta
         return Err(format!("its httpGet has the scheme {written}, and the Service's port speaks {wanted}"));
     }
     let Some(of_service) = target.port else {
-        return same_port_declared(container, port).map(|()| (probe, get(path, scheme(target.protocol), headers.clone())));
+        return same_port_declared(container, port).map(|()| (probe, get(path, ProbeScheme::Http, headers.clone())));
     };
     if container.ports.is_empty() {
         return Err("it declares no ports".to_owned());
@@ -144,7 +145,7 @@ fn infer<'c>(target: &Target<'_>, container: &'c Container) -> Result<(&'c Conta
             text(of_service)
         ));
     }
-    Ok((probe, get(path, scheme(target.protocol), headers.clone())))
+    Ok((probe, get(path, ProbeScheme::Http, headers.clone())))
 }
 
 /// Without a Service there is no targetPort to compare with; a probe of a declared port is as near as can be.

@@ -19,7 +19,7 @@ use super::settings::{Settings, short};
 
 /// A backend whose names are not resolved yet.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::control::compile) struct ServiceBackend {
+pub struct ServiceBackend {
     pub(in crate::control::compile) name: Arc<str>,
     pub(in crate::control::compile) endpoints: Vec<EndpointText>,
     pub(in crate::control::compile) probe: Probe,
