@@ -1,6 +1,7 @@
 //! The wiring, in numbered steps: the only file that sees every folder. What the steps do is elsewhere; this is their
 //! order, and what happens to the process if one of them fails.
 
+mod explainer;
 mod failure;
 mod signals;
 
@@ -12,10 +13,11 @@ use crate::admin::{Admin, Views};
 use crate::cli::{NO, USAGE, output};
 use crate::control::{Control, Status};
 use crate::drain::{Drain, Stage};
-use crate::model::{ControlStatus, PublishedSocket, Snapshot, SocketAddress};
+use crate::model::{ControlStatus, Explain, PublishedSocket, Snapshot, SocketAddress};
 use crate::proxy::{self, PortTaken, Proxy};
 use crate::settings::{Served, Settings};
 use crate::telemetry::{AccessLog, Metrics, logging};
+use explainer::Explainer;
 use failure::Failure;
 use signals::{Signals, Told};
 
@@ -94,8 +96,16 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     let metrics = Metrics::new(workers);
     let access_log = AccessLog::start();
     // 7. The workers, which serve nothing yet.
-    let options =
-        proxy::Options { workers, metrics: metrics.clone(), access_log: access_log.clone(), mode: settings.mode, port_taken: settings.port_taken };
+    let explainer = (settings.mode == proxy::Mode::Laptop).then(|| Arc::new(Explainer { control: status.clone() }) as Arc<dyn Explain>);
+    let options = proxy::Options {
+        workers,
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        mode: settings.mode,
+        port_taken: settings.port_taken,
+        issuer: settings.issuer.clone(),
+        explainer,
+    };
     let proxy = Proxy::start(options, drain).map_err(|error| Failure::new("the workers cannot be started", &error))?;
     // 8. The admin pages, before anything is served: they say that it is not.
     let admin = first.process.admin.map(|address| bind_admin(address, settings.port_taken)).transpose()?;

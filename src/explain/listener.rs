@@ -2,6 +2,7 @@
 
 use super::{Asked, Trace, trace};
 use crate::model::{Host, Listener, RouteSet, SHARED, Snapshot};
+use crate::route::behind_localhost;
 
 /// The listener of the asked port, else the first that speaks the protocol; one that an Ingress has for itself is meant
 /// where nobody else knows the host.
@@ -43,8 +44,7 @@ pub(super) fn set<'s>(snapshot: &'s Snapshot, listener: &Listener, asked: &Asked
     }
     trace.route_set = of_listener.name.to_string();
     if snapshot.localhost_aliases
-        && let Some(meant) = asked.host.strip_suffix(".localhost")
-        && Host::parse(meant).is_ok_and(|host| knows(of_listener, &host))
+        && let Some(meant) = behind_localhost(&asked.host, |host| Host::parse(host).is_ok_and(|host| knows(of_listener, &host)))
     {
         trace.alias = Some(format!("{} stands for {meant}", asked.host));
         return (of_listener, meant.to_owned());

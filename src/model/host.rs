@@ -119,6 +119,13 @@ fn check_name(name: &str) -> Result<(), InvalidHost> {
     Ok(())
 }
 
+/// Both are compared, and hashed, as the text.
+impl std::borrow::Borrow<str> for Host {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

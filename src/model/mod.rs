@@ -27,4 +27,4 @@ pub use route::{Action, Conditions, LogSampling, Match, PathMatch, PathRewrite, 
 pub use route_set::{Alias, Behaviour, RouteSet, SHARED};
 pub use snapshot::{ProcessSettings, Snapshot};
 pub use socket::SocketAddress;
-pub use status::{Check, ControlStatus, EndpointState, EndpointStatus, ProxyStatus, Publish, PublishedSocket};
+pub use status::{Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, ProxyStatus, Publish, PublishedSocket};

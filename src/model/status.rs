@@ -3,10 +3,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use http::{HeaderMap, Method};
 
 use super::{Diagnostic, Origins, Report, Snapshot};
 
@@ -43,6 +45,33 @@ pub trait ProxyStatus: Send + Sync {
     fn endpoints(&self) -> Vec<EndpointStatus>;
     /// Open client connections.
     fn open_connections(&self) -> usize;
+}
+
+/// Explains a request whose answer is ours, where the client is the one who started the process.
+pub trait Explain: Send + Sync {
+    /// As text, some lines of it.
+    fn explain(&self, request: &Explained<'_>) -> String;
+}
+
+/// A request to explain.
+#[derive(Clone, Copy, Debug)]
+pub struct Explained<'a> {
+    /// Name of the listener.
+    pub listener: &'a str,
+    /// Over TLS.
+    pub tls: bool,
+    /// Of the handshake.
+    pub server_name: Option<&'a str>,
+    /// Its method.
+    pub method: &'a Method,
+    /// Its host, with a port perhaps.
+    pub host: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// Its fields.
+    pub headers: &'a HeaderMap,
+    /// Where it comes from.
+    pub client: IpAddr,
 }
 
 /// One line of `readyz?verbose`.

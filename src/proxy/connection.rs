@@ -34,6 +34,8 @@ pub async fn serve(worker: Rc<Worker>, accepted: Accepted) {
     let live = worker.live.load_full();
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let Ok(local) = stream.local_addr() else { return };
+    // An address of a wildcard socket may be somebody's own.
+    let listeners = live.own(local).unwrap_or(listeners);
     let arriving = Arriving { worker: worker.clone(), live, ends: (client, local) };
     // Boxed one after the other: a handshake has tens of KiB of state that the connection does not carry on with.
     let Some((connection, stream)) = Box::pin(arriving.open(stream, &listeners)).await else { return };
@@ -88,7 +90,7 @@ impl Arriving {
     }
 
     async fn encrypted(self, listener: &Arc<LiveListener>, wire: Wire, deadline: &Timer) -> Option<(Rc<Connection>, Stream)> {
-        let outcome = match deadline.limit(self.shake_hands(wire)).await {
+        let outcome = match deadline.limit(self.shake_hands(listener, wire)).await {
             Some(outcome) => outcome,
             None => Err((HandshakeFailure::TimedOut, None)),
         };
@@ -108,21 +110,25 @@ impl Arriving {
         }
     }
 
-    async fn shake_hands(&self, wire: Wire) -> Result<TlsStream, (HandshakeFailure, Option<io::Error>)> {
+    async fn shake_hands(&self, listener: &LiveListener, wire: Wire) -> Result<TlsStream, (HandshakeFailure, Option<io::Error>)> {
         let hello = stream::read_hello(wire).await.map_err(|error| (failure(&error), Some(error)))?;
-        if let Some(failure) = self.refusal(&hello.client()) {
+        if let Some(failure) = self.refusal(listener, &hello.client()) {
             self.refuse_name(hello).await;
             return Err((failure, None));
         }
-        let config = self.worker.live.load().tls.clone();
+        let (config, policy) = {
+            let live = self.worker.live.load();
+            let policy = live.policy(listener, hello.client().server_name());
+            (live.offer(listener, policy), policy.clone())
+        };
         let Some(config) = config else { return Err((HandshakeFailure::NoCertificate, None)) };
-        hello.finish(config).await.map_err(|error| (failure(&error), Some(error)))
+        hello.finish(config, policy).await.map_err(|error| (failure(&error), Some(error)))
     }
 
     /// Whether there is nothing to serve for what the client asks for.
-    fn refusal(&self, hello: &ClientHello<'_>) -> Option<HandshakeFailure> {
+    fn refusal(&self, listener: &LiveListener, hello: &ClientHello<'_>) -> Option<HandshakeFailure> {
         let live = self.worker.live.load();
-        if live.certificate(hello.server_name(), |_| true).is_some() {
+        if live.certificate(hello.server_name(), listener.model.default_certificate.as_ref(), |_| true).is_some() {
             return None;
         }
         Some(if live.has_certificates() { HandshakeFailure::UnknownServerName } else { HandshakeFailure::NoCertificate })
@@ -140,7 +146,7 @@ impl Arriving {
     async fn cleartext(self, listener: &LiveListener, mut wire: Wire, deadline: &Timer) {
         self.event(ConnectionEvent::PlainHttpOnTls);
         let Protocol::Https { cleartext: policy } = listener.model.protocol else { return };
-        let answered = deadline.limit(cleartext::answer(&mut wire, &self.live, policy, self.worker.mode)).await;
+        let answered = deadline.limit(cleartext::answer(&mut wire, &self.live, listener, policy, self.worker.mode)).await;
         if matches!(answered, Some(Ok(()))) {
             linger(Stream::Plain(wire), &self.worker.upstream.timers, EARLY, EARLY).await;
         }
@@ -212,7 +218,7 @@ async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Sw
     connection.phase.tunnel();
     worker.metrics.tunnel_opened();
     let backend = switched.backend.into_parts();
-    let ended = tunnel::run((stream, read), backend, idle, &worker.upstream.timers).await;
+    let ended = tunnel::run((stream, read), backend, idle, switched.limit.as_deref(), &worker.upstream.timers).await;
     worker.metrics.tunnel_closed();
     drop(switched.guard);
     record.notes.bytes_in = ended.bytes_in;

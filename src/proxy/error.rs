@@ -32,6 +32,8 @@ pub enum ErrorKind {
     ExpectationUnknown,
     /// Plain HTTP where TLS is required.
     PlainHttpRejected,
+    /// The connection was made under another TLS policy than the one of the host.
+    Misdirected,
     /// No route is for the request.
     NoRoute,
     /// The route's configuration is broken; its name is in the record.
@@ -114,6 +116,7 @@ impl ErrorKind {
             | Self::RequestBodyTimedOut
             | Self::ClientLeft
             | Self::ExpectationUnknown
+            | Self::Misdirected
             | Self::PlainHttpRejected => Side::Client,
             Self::NoRoute | Self::RouteBroken | Self::NoReadyEndpoint | Self::EndpointsFull | Self::OutOfResources | Self::RequestTimedOut => {
                 Side::Us
@@ -140,6 +143,7 @@ impl ErrorKind {
             Self::ClientLeft => "client_disconnected_before_any_response",
             Self::ExpectationUnknown => "expectation_unknown",
             Self::PlainHttpRejected => "plain_http_rejected",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
             Self::RouteBroken => "route_broken",
             Self::NoReadyEndpoint => "failed_to_pick_backend",
@@ -166,6 +170,7 @@ impl fmt::Display for ErrorKind {
             Self::ClientLeft => "the client left",
             Self::ExpectationUnknown => "only Expect: 100-continue is known",
             Self::PlainHttpRejected => "this address requires https",
+            Self::Misdirected => "this connection is not for this host",
             Self::NoRoute => "no route is for this host and path",
             Self::RouteBroken => "the route for this request cannot be served",
             Self::NoReadyEndpoint => "no endpoint of the backend is ready",

@@ -4,34 +4,67 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use http::{HeaderMap, Method};
 use rustls::ServerConfig;
 
 use super::backend::{Backend, Endpoint, EndpointIdentity, RetryBudget};
 use super::random::Random;
 use super::socket::SocketKey;
 use super::tls::{self, Certificates, KeyRing};
-use crate::model::{self, Action, KeyPair, KeyType, Listener, Protocol, Snapshot};
-use crate::route::{CertificateTable, Table};
+use crate::model::{
+    self, Action, Behaviour, CertificateName, Host, HostPattern, Issue, KeyPair, KeyType, Listener, Match, Protocol, Snapshot, TlsPolicy,
+};
+use crate::route::{self, CertificateTable, Table};
 use crate::telemetry::{Label, Metrics};
 
 /// What workers look at for each connection and each request. Replaced in one step, never changed.
 pub struct Live {
     /// What it was made of.
     pub snapshot: Arc<Snapshot>,
+    /// The first is the shared one, and always there.
+    sets: Vec<LiveSet>,
+    /// The others by name, and those that have one by their alias.
+    by_name: HashMap<Arc<str>, usize>,
+    by_alias: HashMap<Host, usize>,
+    /// In the order of the configuration.
+    pub backends: Vec<Arc<Backend>>,
+    /// What TLS listeners offer, by policy and default certificate; what cannot be offered at all is not there.
+    tls: HashMap<TlsKey, Arc<ServerConfig>>,
+    /// What is offered for a server name in place of what its listener offers.
+    policies: Table<TlsPolicy>,
+    /// Where redirects to https lead.
+    pub https_port: Option<HttpsPort>,
+    certificates: CertificateTable,
+    issuer: Option<Arc<dyn Issue>>,
+    sockets: HashMap<SocketKey, Arc<LiveSocket>>,
+    /// Listeners that have one of a wildcard socket's addresses for themselves.
+    own: HashMap<SocketAddr, Arc<LiveSocket>>,
+}
+
+/// A TLS policy, and the certificate that is served where no name is asked for.
+type TlsKey = (TlsPolicy, Option<CertificateName>);
+
+/// Routes that are chosen among together.
+pub struct LiveSet {
     /// Which route a request takes.
     pub routes: Table<Arc<LiveRoute>>,
     /// What takes the rest.
     pub default_route: Option<Arc<LiveRoute>>,
-    /// In the order of the configuration.
-    pub backends: Vec<Arc<Backend>>,
-    /// What TLS listeners offer; `None` if that cannot be offered at all.
-    pub tls: Option<Arc<ServerConfig>>,
-    /// Where redirects to https lead.
-    pub https_port: Option<HttpsPort>,
-    certificates: CertificateTable,
-    sockets: HashMap<SocketKey, Arc<LiveSocket>>,
+    /// How requests are answered that no route is for.
+    pub behaviour: Behaviour,
+    /// The host that its alias stands for.
+    stands_for: Option<Host>,
+}
+
+/// Whose routes a request takes, and as which host.
+pub struct Place<'l> {
+    /// Whose.
+    pub set: &'l LiveSet,
+    /// Another host than the one that was asked for.
+    pub host: Option<String>,
 }
 
 /// A route with its backends at hand.
@@ -85,6 +118,8 @@ pub struct Foundation {
     pub ring: Arc<KeyRing>,
     /// Where names become labels.
     pub metrics: Arc<Metrics>,
+    /// Makes pairs for names that no certificate is for.
+    pub issuer: Option<Arc<dyn Issue>>,
 }
 
 impl Live {
@@ -92,32 +127,40 @@ impl Live {
     pub fn nothing() -> Self {
         Self {
             snapshot: Arc::default(),
-            routes: Table::build([]),
-            default_route: None,
+            sets: vec![LiveSet { routes: Table::build([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }],
+            by_name: HashMap::new(),
+            by_alias: HashMap::new(),
             backends: Vec::new(),
-            tls: None,
+            tls: HashMap::new(),
+            policies: Table::build([]),
             https_port: None,
             certificates: CertificateTable::build(&[]),
+            issuer: None,
             sockets: HashMap::new(),
+            own: HashMap::new(),
         }
     }
 
     /// Makes a snapshot runnable. `bound` says which port the kernel gave each address.
     pub fn build(snapshot: Arc<Snapshot>, before: &Self, bound: &HashMap<SocketKey, SocketAddr>, foundation: &Foundation) -> Self {
         let backends = backends(&snapshot, before, &foundation.metrics);
-        let by_name: HashMap<&str, &Arc<Backend>> = backends.iter().map(|backend| (backend.model.name.as_str(), backend)).collect();
-        let live_route = |route: &Arc<model::Route>| Arc::new(LiveRoute::new(route.clone(), &by_name, &foundation.metrics));
-        let routes = Table::build(snapshot.shared().routes.iter().map(|route| (route.matches.clone(), live_route(route))));
-        let default_route = snapshot.shared().default_route.as_ref().map(live_route);
-        drop(by_name);
+        let sets = sets(&snapshot, &backends, &foundation.metrics);
+        let names = snapshot.route_sets.iter().enumerate().skip(1);
+        let aliases = names.clone().filter_map(|(at, set)| Some((set.alias.as_ref()?.host.clone(), at)));
+        let policy = |(host, policy): &(HostPattern, TlsPolicy)| (Match { hosts: vec![host.clone()], ..Match::default() }, policy.clone());
+        let (sockets, own) = sockets(&snapshot, bound, &foundation.metrics);
         Self {
-            routes,
-            default_route,
+            by_name: names.clone().map(|(at, set)| (set.name.clone(), at)).collect(),
+            by_alias: aliases.collect(),
+            sets,
             backends,
             tls: tls(&snapshot, before, foundation),
+            policies: Table::build(snapshot.server_name_policies.iter().map(policy)),
             https_port: https_port(&snapshot, bound),
             certificates: CertificateTable::build(&snapshot.certificates),
-            sockets: sockets(&snapshot, &foundation.metrics),
+            issuer: foundation.issuer.clone(),
+            sockets,
+            own,
             snapshot,
         }
     }
@@ -127,9 +170,78 @@ impl Live {
         self.sockets.get(key).cloned()
     }
 
-    /// What a handshake is served that asks for this name.
-    pub fn certificate(&self, server_name: Option<&str>, can_verify: impl Fn(KeyType) -> bool) -> Option<&KeyPair> {
-        self.certificates.find(server_name, self.snapshot.unknown_server_name, can_verify)
+    /// The listeners that have an address of a wildcard socket for themselves.
+    pub fn own(&self, local: SocketAddr) -> Option<Arc<LiveSocket>> {
+        if self.own.is_empty() {
+            return None;
+        }
+        self.own.get(&SocketAddr::new(local.ip().to_canonical(), local.port())).cloned()
+    }
+
+    /// The routes of a listener.
+    pub fn set(&self, listener: &LiveListener) -> &LiveSet {
+        let at = if self.sets.len() == 1 { 0 } else { self.by_name.get(&listener.model.route_set).copied().unwrap_or(0) };
+        &self.sets[at]
+    }
+
+    /// The routes of a request, and the host that it is taken for.
+    pub fn place(&self, listener: &LiveListener, host: Option<&str>) -> Place<'_> {
+        let set = self.set(listener);
+        let Some(asked) = host.filter(|_| self.snapshot.localhost_aliases || !self.by_alias.is_empty()) else { return Place { set, host: None } };
+        if let Some(at) = self.by_alias.get(asked) {
+            let set = &self.sets[*at];
+            return Place { set, host: set.stands_for.as_ref().map(ToString::to_string) };
+        }
+        let alias = if self.snapshot.localhost_aliases { route::behind_localhost(asked, |host| set.routes.knows_host(host)) } else { None };
+        Place { set, host: alias.map(str::to_owned) }
+    }
+
+    /// Whether routes or certificates of ours name the host, by itself or by an alias.
+    pub fn knows(&self, listener: &LiveListener, host: &str) -> bool {
+        let Place { set, host: meant } = self.place(listener, Some(host));
+        meant.is_some()
+            || self.by_alias.contains_key(host)
+            || set.routes.knows_host(host)
+            || Host::parse(host).is_ok_and(|host| self.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(&host)))
+    }
+
+    /// What a handshake is served that asks for this name; `default` is the listener's own.
+    pub fn certificate(&self, server_name: Option<&str>, default: Option<&CertificateName>, can_verify: impl Fn(KeyType) -> bool) -> Option<KeyPair> {
+        let covering = server_name.and_then(|name| self.certificates.covering(name, &can_verify));
+        let issued = || self.issued(server_name?);
+        let otherwise = || self.certificates.otherwise(server_name, self.snapshot.unknown_server_name, default, &can_verify).cloned();
+        covering.cloned().or_else(issued).or_else(otherwise)
+    }
+
+    /// A pair that is made for the name, if it is one of ours.
+    fn issued(&self, server_name: &str) -> Option<KeyPair> {
+        let issuer = self.issuer.as_ref()?;
+        let host = Host::parse(server_name).ok()?;
+        let known = |set: &LiveSet| {
+            set.routes.knows_host(host.as_str()) || route::behind_localhost(host.as_str(), |host| set.routes.knows_host(host)).is_some()
+        };
+        let is_ours = host.as_str() == "localhost" || self.by_alias.contains_key(&host) || self.sets.iter().any(known);
+        if is_ours { issuer.issue(&host, SystemTime::now()) } else { None }
+    }
+
+    /// What is offered to a client that asks for this name.
+    pub fn policy<'l>(&'l self, listener: &'l LiveListener, server_name: Option<&str>) -> &'l TlsPolicy {
+        let of_name = server_name.filter(|_| self.has_policies()).and_then(|name| {
+            let host = Host::parse(name).ok()?;
+            let (method, headers) = (&Method::GET, &HeaderMap::new());
+            self.policies.find(&route::Request { host: Some(host.as_str()), path: "/", query: None, method, headers })
+        });
+        of_name.or(listener.model.tls.as_ref()).unwrap_or(&self.snapshot.tls)
+    }
+
+    /// Whether hosts differ in what is offered for them.
+    pub fn has_policies(&self) -> bool {
+        !self.snapshot.server_name_policies.is_empty()
+    }
+
+    /// How a policy is offered on a listener.
+    pub fn offer(&self, listener: &LiveListener, policy: &TlsPolicy) -> Option<Arc<ServerConfig>> {
+        self.tls.get(&(policy.clone(), listener.model.default_certificate.clone())).cloned()
     }
 
     /// Whether there is anything to serve at all.
@@ -138,19 +250,48 @@ impl Live {
     }
 }
 
-/// Sessions go on across configurations as long as the policy is the same.
-fn tls(snapshot: &Snapshot, before: &Live, foundation: &Foundation) -> Option<Arc<ServerConfig>> {
-    if before.snapshot.tls == snapshot.tls && before.tls.is_some() {
-        return before.tls.clone();
+/// A route that is in several sets is one.
+fn sets(snapshot: &Snapshot, backends: &[Arc<Backend>], metrics: &Metrics) -> Vec<LiveSet> {
+    let by_name: HashMap<&str, &Arc<Backend>> = backends.iter().map(|backend| (backend.model.name.as_str(), backend)).collect();
+    let mut made: HashMap<*const model::Route, Arc<LiveRoute>> = HashMap::new();
+    let mut live_route = |route: &Arc<model::Route>| {
+        let made = made.entry(Arc::as_ptr(route)).or_insert_with(|| Arc::new(LiveRoute::new(route.clone(), &by_name, metrics)));
+        made.clone()
+    };
+    let mut sets = Vec::with_capacity(snapshot.route_sets.len());
+    for set in &snapshot.route_sets {
+        sets.push(LiveSet {
+            routes: Table::build(set.routes.iter().map(|route| (route.matches.clone(), live_route(route)))),
+            default_route: set.default_route.as_ref().map(&mut live_route),
+            behaviour: set.behaviour,
+            stands_for: set.alias.as_ref().and_then(|alias| alias.stands_for.clone()),
+        });
     }
-    let certificates = Arc::new(Certificates(foundation.cell.clone()));
-    match tls::server_config(&snapshot.tls, certificates, &foundation.ring) {
-        Ok(config) => Some(Arc::new(config)),
-        Err(error) => {
-            tracing::error!(%error, "TLS cannot be offered");
-            None
+    sets
+}
+
+/// Sessions go on across configurations as long as the policy is the same.
+fn tls(snapshot: &Snapshot, before: &Live, foundation: &Foundation) -> HashMap<TlsKey, Arc<ServerConfig>> {
+    let mut offered = HashMap::new();
+    for listener in snapshot.listeners.iter().filter(|listener| listener.is_https()) {
+        let own = listener.tls.as_ref().unwrap_or(&snapshot.tls);
+        for policy in std::iter::once(own).chain(snapshot.server_name_policies.iter().map(|(_, policy)| policy)) {
+            let key = (policy.clone(), listener.default_certificate.clone());
+            if offered.contains_key(&key) {
+                continue;
+            }
+            if let Some(config) = before.tls.get(&key) {
+                offered.insert(key, config.clone());
+                continue;
+            }
+            let certificates = Arc::new(Certificates { live: foundation.cell.clone(), default: key.1.clone() });
+            match tls::server_config(policy, certificates, &foundation.ring) {
+                Ok(config) => drop(offered.insert(key, Arc::new(config))),
+                Err(error) => tracing::error!(%error, "TLS cannot be offered"),
+            }
         }
     }
+    offered
 }
 
 fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Backend>> {
@@ -182,7 +323,10 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
     snapshot.backends.iter().map(build).collect()
 }
 
-fn sockets(snapshot: &Snapshot, metrics: &Metrics) -> HashMap<SocketKey, Arc<LiveSocket>> {
+type Sockets = (HashMap<SocketKey, Arc<LiveSocket>>, HashMap<SocketAddr, Arc<LiveSocket>>);
+
+/// By socket; and by address, where one of a wildcard socket's belongs to a listener of its own.
+fn sockets(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>, metrics: &Metrics) -> Sockets {
     let mut sockets: HashMap<SocketKey, LiveSocket> = HashMap::new();
     for listener in &snapshot.listeners {
         let socket = sockets.entry(SocketKey::of(listener)).or_default();
@@ -190,7 +334,20 @@ fn sockets(snapshot: &Snapshot, metrics: &Metrics) -> HashMap<SocketKey, Arc<Liv
         let place = if listener.is_https() { &mut socket.https } else { &mut socket.http };
         place.get_or_insert(live);
     }
-    sockets.into_iter().map(|(key, socket)| (key, Arc::new(socket))).collect()
+    let sockets: HashMap<SocketKey, Arc<LiveSocket>> = sockets.into_iter().map(|(key, socket)| (key, Arc::new(socket))).collect();
+    let covered = sockets.iter().filter(|(key, _)| is_covered(key, snapshot));
+    let own = covered.filter_map(|(key, socket)| Some((*bound.get(key)?, socket.clone()))).collect();
+    (sockets, own)
+}
+
+/// Whether a wildcard socket of the same port takes what comes to the address, so that it needs none of its own.
+pub fn is_covered(key: &SocketKey, snapshot: &Snapshot) -> bool {
+    let address = key.address.get();
+    let covers = |listener: &Arc<Listener>| {
+        let other = listener.address.get();
+        other.port() == address.port() && other.ip().is_unspecified() && (other.is_ipv6() || address.is_ipv4())
+    };
+    address.port() != 0 && !address.ip().is_unspecified() && snapshot.listeners.iter().any(covers)
 }
 
 fn https_port(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Option<HttpsPort> {

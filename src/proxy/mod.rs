@@ -42,7 +42,7 @@ use self::socket::SocketKey;
 use self::tls::KeyRing;
 use self::worker::{Ended, Start, WorkerHandle, WorkerState};
 use crate::drain::Drain;
-use crate::model::{Check, Diagnostic, EndpointStatus, ProxyStatus, Publish, PublishedSocket, Snapshot};
+use crate::model::{Check, Diagnostic, EndpointStatus, Explain, Issue, ProxyStatus, Publish, PublishedSocket, Snapshot};
 use crate::telemetry::{AccessLog, Metrics};
 
 pub use socket::{PortTaken, port_holder};
@@ -59,6 +59,10 @@ pub struct Options {
     pub mode: Mode,
     /// What is done about a port that somebody else has.
     pub port_taken: PortTaken,
+    /// Makes pairs for names that no certificate is for.
+    pub issuer: Option<Arc<dyn Issue>>,
+    /// Explains our own answers to whoever started the process.
+    pub explainer: Option<Arc<dyn Explain>>,
 }
 
 /// For whom the process runs.
@@ -98,7 +102,7 @@ struct Published {
 impl Proxy {
     /// Starts the threads. Nothing is served before the first snapshot is published.
     pub fn start(options: Options, drain: &Drain) -> std_io::Result<Arc<Self>> {
-        let Options { workers: count, metrics, access_log, mode, port_taken } = options;
+        let Options { workers: count, metrics, access_log, mode, port_taken, issuer, explainer } = options;
         let live = Arc::new(ArcSwap::from_pointee(Live::nothing()));
         let (told, ended) = mpsc::channel(1);
         let (acceptor, changes) = mpsc::channel(1);
@@ -127,6 +131,7 @@ impl Proxy {
                 metrics: metrics.worker(index),
                 access_log: access_log.clone(),
                 mode,
+                explainer: explainer.clone(),
                 drain: drain.clone(),
                 state: workers[index].state.clone(),
                 connections,
@@ -138,7 +143,7 @@ impl Proxy {
         threads.push(thread);
         let ring = KeyRing::new().map_err(std_io::Error::other)?;
         Ok(Arc::new(Self {
-            foundation: Foundation { cell: live.clone(), ring, metrics },
+            foundation: Foundation { cell: live.clone(), ring, metrics, issuer },
             live,
             admission,
             workers,
@@ -215,6 +220,10 @@ impl Proxy {
         for listener in &snapshot.listeners {
             let key = SocketKey::of(listener);
             if bound.contains_key(&key) {
+                continue;
+            }
+            if live::is_covered(&key, snapshot) {
+                bound.insert(key, listener.address.get());
                 continue;
             }
             let result = socket::bind(listener.address, self.port_taken).and_then(|socket| Ok((socket.local_addr()?, socket)));

@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
-use super::timer::Timers;
+use super::timer::{Timer, Timers};
 
 /// How a tunnel ended.
 #[derive(Debug, Default)]
@@ -43,7 +43,9 @@ enum DirectionState {
 }
 
 /// Carries bytes between a client and a backend. Each may already have sent a first piece.
-pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), idle: Duration, timers: &Timers) -> Ended
+///
+/// `limit` is when it ends at the latest, whatever is said.
+pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), idle: Duration, limit: Option<&Timer>, timers: &Timers) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -63,6 +65,9 @@ where
         if seen != inward.bytes + outward.bytes {
             seen = inward.bytes + outward.bytes;
             timer.set(idle);
+        }
+        if limit.is_some_and(|limit| limit.poll(cx).is_ready()) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the route's time limit has passed")));
         }
         timer.poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was said for too long")))
     })

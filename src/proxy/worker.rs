@@ -21,6 +21,7 @@ use super::upstream::Upstream;
 use super::upstream::pool::Pools;
 use super::{Mode, connection};
 use crate::drain::{Drain, Stage};
+use crate::model::Explain;
 use crate::telemetry::{AccessLog, ConnectionEvent, WorkerMetrics};
 
 /// What the connections of a worker share.
@@ -37,6 +38,8 @@ pub struct Worker {
     pub random: Random,
     /// How answers of ours look.
     pub mode: Mode,
+    /// Explains our own answers.
+    pub explainer: Option<Arc<dyn Explain>>,
     /// As everybody who waits has been told.
     told: Cell<Stage>,
     drain: Drain,
@@ -69,6 +72,8 @@ pub struct Start {
     pub access_log: AccessLog,
     /// How answers of ours look.
     pub mode: Mode,
+    /// Explains our own answers.
+    pub explainer: Option<Arc<dyn Explain>>,
     /// When to stop.
     pub drain: Drain,
     /// What is seen of it.
@@ -113,6 +118,7 @@ impl Start {
             access_log: self.access_log,
             random: Random::new(),
             mode: self.mode,
+            explainer: self.explainer,
             told: Cell::new(self.drain.stage()),
             drain: self.drain,
         });

@@ -11,7 +11,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::host::canonical;
 use super::table::parent;
-use crate::model::{Certificate, HostPattern, KeyPair, KeyType, UnknownServerName};
+use crate::model::{Certificate, CertificateName, HostPattern, KeyPair, KeyType, UnknownServerName};
 
 /// Certificates, arranged for lookup. Each list is in order of preference: elliptic curves before RSA, whose signatures
 /// cost the server many times as much; then the one that is valid longest, so that a renewal listed beside its
@@ -23,14 +23,17 @@ pub struct CertificateTable {
     wildcard: HashMap<Box<str>, Vec<KeyPair>>,
     /// The first certificate, and those for the same names, which differ from it in key type.
     default: Vec<KeyPair>,
+    /// Those that a listener has for its own default.
+    by_name: HashMap<CertificateName, KeyPair>,
 }
 
 impl CertificateTable {
     /// Arranges certificates in the order of the configuration; the first is the default.
     pub fn build(certificates: &[Arc<Certificate>]) -> Self {
-        let mut table = Self { exact: HashMap::new(), wildcard: HashMap::new(), default: Vec::new() };
+        let mut table = Self { exact: HashMap::new(), wildcard: HashMap::new(), default: Vec::new(), by_name: HashMap::new() };
         let default_names = certificates.first().map(|certificate| names(&certificate.pair));
-        for Certificate { pair, .. } in certificates.iter().map(AsRef::as_ref) {
+        for Certificate { name, pair } in certificates.iter().map(AsRef::as_ref) {
+            table.by_name.insert(name.clone(), pair.clone());
             let names = names(pair);
             for name in &names {
                 let (map, name) = match name {
@@ -48,22 +51,35 @@ impl CertificateTable {
         table
     }
 
-    /// The pair for a server name: one that names it exactly, else one with a wildcard for it (one label), else what
-    /// `unknown` says. A client that sends no name asks for none in particular and gets the default: only a name can be
-    /// unknown. Among equals the first whose signatures the client can verify; where it can verify none, a certificate
-    /// for the right name lets it say what it misses.
-    pub fn find(&self, server_name: Option<&str>, unknown: UnknownServerName, can_verify: impl Fn(KeyType) -> bool) -> Option<&KeyPair> {
-        let default = || choose(&self.default, &[], &can_verify);
-        let Some(name) = server_name else { return default() };
-        let covering = canonical(name).ok().and_then(|host| {
-            let exact = self.exact.get(&*host).map_or(&[][..], Vec::as_slice);
-            let wildcard = parent(&host).and_then(|parent| self.wildcard.get(parent));
-            choose(exact, wildcard.map_or(&[], Vec::as_slice), &can_verify)
-        });
-        match unknown {
-            UnknownServerName::DefaultCertificate => covering.or_else(default),
-            UnknownServerName::Refuse => covering,
+    /// The pair for a server name: one that names it exactly, else one with a wildcard for it (one label). Among equals
+    /// the first whose signatures the client can verify; where it can verify none, a certificate for the right name lets
+    /// it say what it misses.
+    pub fn covering(&self, server_name: &str, can_verify: impl Fn(KeyType) -> bool) -> Option<&KeyPair> {
+        let host = canonical(server_name).ok()?;
+        let exact = self.exact.get(&*host).map_or(&[][..], Vec::as_slice);
+        let wildcard = parent(&host).and_then(|parent| self.wildcard.get(parent));
+        choose(exact, wildcard.map_or(&[], Vec::as_slice), &can_verify)
+    }
+
+    /// What is served where no certificate is for the name: what `unknown` says, and to a client that sends no name, which
+    /// asks for none in particular, the default: that of its listener, if it has one, else the first.
+    pub fn otherwise(
+        &self,
+        server_name: Option<&str>,
+        unknown: UnknownServerName,
+        default: Option<&CertificateName>,
+        can_verify: impl Fn(KeyType) -> bool,
+    ) -> Option<&KeyPair> {
+        if server_name.is_some() && unknown == UnknownServerName::Refuse {
+            return None;
         }
+        default.and_then(|name| self.by_name.get(name)).or_else(|| choose(&self.default, &[], &can_verify))
+    }
+
+    /// The two in one.
+    pub fn find(&self, server_name: Option<&str>, unknown: UnknownServerName, can_verify: impl Fn(KeyType) -> bool) -> Option<&KeyPair> {
+        let covering = server_name.and_then(|name| self.covering(name, &can_verify));
+        covering.or_else(|| self.otherwise(server_name, unknown, None, &can_verify))
     }
 
     /// Whether there is no certificate at all.

@@ -4,6 +4,7 @@
 //! A request passes through in this order: [`Authority::parse`] reads its host, [`normalize_path`] its path, and
 //! [`Table::find_certain`] decides. What is forwarded are the client's own bytes; these forms exist for matching only.
 
+mod alias;
 mod candidates;
 mod certificate;
 mod condition;
@@ -14,6 +15,7 @@ mod plain_http;
 mod reading;
 mod table;
 
+pub use alias::{LOCALHOST, behind_localhost};
 pub use candidates::{Fate, Specific, candidates};
 pub use certificate::CertificateTable;
 pub use host::{Authority, InvalidAuthority};

@@ -8,6 +8,7 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
 
 use super::ids::Ids;
+use crate::model::Behaviour;
 use crate::proxy::Mode;
 use crate::proxy::body::ResponseBody;
 use crate::proxy::error::{ErrorKind, ProxyError};
@@ -15,8 +16,16 @@ use crate::proxy::error::{ErrorKind, ProxyError};
 /// The field that says which proxy failed, and how (RFC 9209).
 const PROXY_STATUS: &str = "proxy-status";
 
-/// The status of an error.
-pub fn status(kind: ErrorKind) -> StatusCode {
+/// The status of an error. The cloud's load balancer says of nearly everything behind it that the gateway is bad.
+pub fn status(kind: ErrorKind, behaviour: Behaviour) -> StatusCode {
+    match (ours(kind), behaviour) {
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Behaviour::Gke) => StatusCode::PAYLOAD_TOO_LARGE,
+        (status, Behaviour::Gke) if status.is_server_error() => StatusCode::BAD_GATEWAY,
+        (status, _) => status,
+    }
+}
+
+fn ours(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::BadRequest(_) => StatusCode::BAD_REQUEST,
         ErrorKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
@@ -27,6 +36,7 @@ pub fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::ClientLeft => StatusCode::BAD_REQUEST,
         ErrorKind::ExpectationUnknown => StatusCode::EXPECTATION_FAILED,
         ErrorKind::PlainHttpRejected => StatusCode::UPGRADE_REQUIRED,
+        ErrorKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         ErrorKind::NoRoute => StatusCode::NOT_FOUND,
         ErrorKind::RouteBroken => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull | ErrorKind::OutOfResources => StatusCode::SERVICE_UNAVAILABLE,
@@ -45,9 +55,11 @@ fn proxy_status(kind: ErrorKind) -> &'static str {
         ErrorKind::BadRequest(_) | ErrorKind::RequestBodyTimedOut | ErrorKind::ClientLeft | ErrorKind::ExpectationUnknown => {
             "genkan; error=http_request_error"
         }
-        ErrorKind::MethodRefused | ErrorKind::RequestHeadTooLarge | ErrorKind::RequestBodyTooLarge | ErrorKind::PlainHttpRejected => {
-            "genkan; error=http_request_denied"
-        }
+        ErrorKind::MethodRefused
+        | ErrorKind::RequestHeadTooLarge
+        | ErrorKind::RequestBodyTooLarge
+        | ErrorKind::Misdirected
+        | ErrorKind::PlainHttpRejected => "genkan; error=http_request_denied",
         ErrorKind::NoRoute => "genkan; error=destination_not_found",
         ErrorKind::RouteBroken => "genkan; error=proxy_configuration_error",
         ErrorKind::NoReadyEndpoint => "genkan; error=destination_unavailable",
@@ -63,19 +75,29 @@ fn proxy_status(kind: ErrorKind) -> &'static str {
     }
 }
 
+/// What an answer of ours depends on besides the error.
+pub struct Circumstances<'a> {
+    /// Whose answers clients get.
+    pub behaviour: Behaviour,
+    /// For whom the process runs.
+    pub mode: Mode,
+    /// Who the exchange is.
+    pub ids: &'a Ids,
+    /// Of the request.
+    pub version: Version,
+    /// Why the request came to this; for whoever started the process.
+    pub explanation: Option<String>,
+}
+
 /// The answer to a request that failed. In dev and demo it says why in full, causes included.
-pub fn to_error(error: &ProxyError, mode: Mode, ids: &Ids, version: Version) -> Response<ResponseBody> {
-    let status = status(error.kind);
-    let mut text = format!("{status}: {error}\n");
-    if mode == Mode::Laptop {
-        let mut cause = std::error::Error::source(error);
-        while let Some(source) = cause {
-            text.push_str(&format!("because: {source}\n"));
-            cause = source.source();
-        }
-    }
-    text.push_str(&format!("request id: {}\n", ids.request()));
-    let mut response = of(status, text);
+pub fn to_error(error: &ProxyError, circumstances: &Circumstances<'_>) -> Response<ResponseBody> {
+    let Circumstances { behaviour, mode, ids, version, explanation } = circumstances;
+    let status = status(error.kind, *behaviour);
+    let mut response = match (behaviour, mode, error.kind) {
+        (Behaviour::Gke, Mode::Run, ErrorKind::NoRoute) => of(status, CLOUD_NOT_FOUND.to_owned()),
+        (Behaviour::Gke, Mode::Run, _) if status == StatusCode::BAD_GATEWAY => html(of(status, CLOUD_BAD_GATEWAY.to_owned())),
+        _ => of(status, text(status, error, *mode, ids, explanation.as_deref())),
+    };
     let headers = response.headers_mut();
     headers.insert(PROXY_STATUS, HeaderValue::from_static(proxy_status(error.kind)));
     match error.kind {
@@ -91,7 +113,7 @@ pub fn to_error(error: &ProxyError, mode: Mode, ids: &Ids, version: Version) -> 
         }
         _ => {}
     }
-    if closes(error.kind) && version < Version::HTTP_2 {
+    if closes(error.kind) && *version < Version::HTTP_2 {
         headers.append(header::CONNECTION, HeaderValue::from_static("close"));
         if error.kind == ErrorKind::PlainHttpRejected {
             headers.append(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -110,14 +132,47 @@ fn closes(kind: ErrorKind) -> bool {
             | ErrorKind::RequestBodyTooLarge
             | ErrorKind::RequestBodyTimedOut
             | ErrorKind::ExpectationUnknown
+            | ErrorKind::Misdirected
             | ErrorKind::PlainHttpRejected
     )
 }
 
+/// The cloud's default backend, to the letter, the space before the end included.
+const CLOUD_NOT_FOUND: &str = "response 404 (backend NotFound), service rules for the path non-existent \n";
+/// What the cloud's load balancer says for its backends.
+const CLOUD_BAD_GATEWAY: &str = "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>502 Server Error</title>\n\
+</head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>Error: Server Error</h1>\n\
+<h2>The server encountered a temporary error and could not complete your request.<p>Please try again in 30 seconds.</h2>\n<h2></h2>\n</body></html>\n";
+
+fn html(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+fn text(status: StatusCode, error: &ProxyError, mode: Mode, ids: &Ids, explanation: Option<&str>) -> String {
+    let mut text = format!("{status}: {error}\n");
+    if mode == Mode::Laptop {
+        let mut cause = std::error::Error::source(error);
+        while let Some(source) = cause {
+            text.push_str(&format!("because: {source}\n"));
+            cause = source.source();
+        }
+    }
+    text.push_str(&format!("request id: {}\n", ids.request()));
+    if let Some(explanation) = explanation {
+        text.push_str(&format!("\n{explanation}"));
+    }
+    text
+}
+
 /// A redirect to the same place with https.
-pub fn to_redirect(location: &str, mode: Mode) -> Response<ResponseBody> {
+pub fn to_redirect(location: &str, status: Option<StatusCode>, mode: Mode) -> Response<ResponseBody> {
     // Browsers remember a permanent redirect of localhost for whatever runs there next.
-    let status = if mode == Mode::Laptop { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::PERMANENT_REDIRECT };
+    let status = match (mode, status) {
+        (Mode::Laptop, None | Some(StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT)) => StatusCode::TEMPORARY_REDIRECT,
+        (_, Some(status)) => status,
+        (Mode::Run, None) => StatusCode::PERMANENT_REDIRECT,
+    };
     let mut response = of(status, format!("{status}: {location}\n"));
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -6,20 +6,20 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::secure::{in_url, is_ours};
+use super::secure::in_url;
 use crate::model::Cleartext;
 use crate::proxy::Mode;
 use crate::proxy::io::wire::Wire;
-use crate::proxy::live::Live;
+use crate::proxy::live::{Live, LiveListener};
 use crate::route::Authority;
 
 /// A request head whose host is not found in this much gets an answer without it.
 const MAX_HEAD: usize = 8 * 1024;
 
 /// Reads a request's head and answers it.
-pub async fn answer(wire: &mut Wire, live: &Live, policy: Cleartext, mode: Mode) -> io::Result<()> {
+pub async fn answer(wire: &mut Wire, live: &Live, listener: &LiveListener, policy: Cleartext, mode: Mode) -> io::Result<()> {
     let head = read_head(wire).await?;
-    let place = place(&head, live);
+    let place = place(&head, live, listener);
     wire.write_all(text(place.as_ref(), policy, mode).as_bytes()).await?;
     wire.flush().await
 }
@@ -38,14 +38,14 @@ async fn read_head(wire: &mut Wire) -> io::Result<BytesMut> {
 type Place = (String, String);
 
 /// Where the request was going, if the host is one of ours.
-fn place(head: &[u8], live: &Live) -> Option<Place> {
+fn place(head: &[u8], live: &Live, listener: &LiveListener) -> Option<Place> {
     let mut fields = [httparse::EMPTY_HEADER; 64];
     let mut request = httparse::Request::new(&mut fields);
     // Incomplete is good enough: the host stands near the beginning.
     request.parse(head).ok()?;
     let host = request.headers.iter().find(|field| field.name.eq_ignore_ascii_case("host"))?;
     let host = std::str::from_utf8(host.value).ok()?;
-    let authority = Authority::parse(host).ok().filter(|authority| is_ours(live, &authority.host))?;
+    let authority = Authority::parse(host).ok().filter(|authority| live.knows(listener, &authority.host))?;
     let host = in_url(&authority.host);
     let target = request.path.filter(|path| path.starts_with('/')).unwrap_or("/");
     // The port is the one that speaks TLS.

@@ -8,7 +8,8 @@ use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
-use super::answer;
+use super::alias::Alias;
+use super::answer::{self, Circumstances};
 use super::forwarded::Forwarded;
 use super::ids::Ids;
 use super::record::{Notes, Record, RecordedBody};
@@ -16,11 +17,12 @@ use super::request::{Checked, check};
 use super::secure::{self, Decision};
 use super::{Connection, Switched};
 use crate::drain::Stage;
+use crate::model::{Action, Behaviour, Explained};
 use crate::proxy::backend::Backend;
 use crate::proxy::balance::pick;
 use crate::proxy::body::{Length, RequestBody, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
-use crate::proxy::live::{Live, LiveRoute};
+use crate::proxy::live::{Live, LiveRoute, LiveSet};
 use crate::proxy::upstream::http1::head::RequestHead;
 use crate::proxy::upstream::{Answer, Bounds, Failed, Outcome, Seen, Try};
 use crate::route;
@@ -43,7 +45,7 @@ const MAX_TRIES: usize = 3;
 /// What is done with a request.
 enum Plan {
     Forward(Arc<Backend>, Bounds),
-    Redirect(String),
+    Redirect(String, Option<StatusCode>),
     Close,
 }
 
@@ -54,10 +56,10 @@ pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: Request
     let Record { request, ids, notes, .. } = &mut *record;
     let answered = match plan(connection, request, notes) {
         Ok((checked, Plan::Forward(backend, bounds))) => {
-            Request { connection, parts: request, ids, checked, backend, bounds }.forward(notes, body).await
+            Request { connection, parts: request, ids, checked, backend, bounds, behaviour: notes.behaviour }.forward(notes, body).await
         }
-        Ok((_, Plan::Redirect(location))) => {
-            let response = answer::to_redirect(&location, connection.worker.mode);
+        Ok((_, Plan::Redirect(location, status))) => {
+            let response = answer::to_redirect(&location, status, connection.worker.mode);
             notes.refused(response.status(), None);
             return Ok(own(connection, response, record));
         }
@@ -105,26 +107,63 @@ fn refuse(connection: &Connection, mut record: Box<Record>, error: &ProxyError) 
         let source = std::error::Error::source(error).map(ToString::to_string);
         tracing::debug!(request = record.ids.request(), reason = error.kind.reason(), source, "{error}");
     }
-    let response = answer::to_error(error, connection.worker.mode, &record.ids, record.request.version);
+    let circumstances = Circumstances {
+        behaviour: record.notes.behaviour,
+        mode: connection.worker.mode,
+        ids: &record.ids,
+        version: record.request.version,
+        explanation: explain(connection, &record.request),
+    };
+    let response = answer::to_error(error, &circumstances);
     record.notes.refused(response.status(), Some(error.kind));
     own(connection, response, record)
+}
+
+/// Why a request came to an answer of ours, for whoever started the process.
+fn explain(connection: &Connection, request: &Parts) -> Option<String> {
+    let explainer = connection.worker.explainer.as_ref()?;
+    let authority = request.uri.authority().map(http::uri::Authority::as_str);
+    let host = authority.or_else(|| request.headers.get(header::HOST).and_then(|host| host.to_str().ok())).unwrap_or_default();
+    Some(explainer.explain(&Explained {
+        listener: &connection.listener.model.name,
+        tls: connection.tls.is_some(),
+        server_name: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+        method: &request.method,
+        host,
+        target: request.uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers: &request.headers,
+        client: connection.client.ip(),
+    }))
 }
 
 /// Decides what is done, under the configuration of this moment. Nothing of it but the route outlives this call.
 fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> Result<(Checked<'r>, Plan), ErrorKind> {
     let live = connection.worker.live.load();
-    let checked = check(request, &live.snapshot.limits)?;
-    let route = find(&live, request, &checked)?;
+    notes.behaviour = live.set(&connection.listener).behaviour;
+    let mut checked = check(request, &live.snapshot.limits)?;
+    let place = live.place(&connection.listener, checked.authority.as_ref().map(|authority| &*authority.host));
+    notes.behaviour = place.set.behaviour;
+    if let Some(host) = place.host {
+        checked.alias = Some(Alias::new(checked.host, host));
+    }
+    check_policy(connection, &live, &checked)?;
+    let route = find(place.set, request, &checked)?;
+    if let Some(route) = route {
+        notes.behaviour = route.model.behaviour;
+    }
     if connection.tls.is_none() {
         match secure::decide(connection, &live, route, &checked) {
             Decision::Forward => {}
             Decision::Reject => return Err(ErrorKind::PlainHttpRejected),
-            Decision::Redirect(location) => return Ok((checked, Plan::Redirect(location))),
+            Decision::Redirect(location) => return Ok((checked, Plan::Redirect(location, route.and_then(|route| route.model.https_redirect)))),
             Decision::Close => return Ok((checked, Plan::Close)),
         }
     }
     let route = route.ok_or(ErrorKind::NoRoute)?;
     notes.route = Some((route.model.name.clone(), route.label));
+    if route.model.action == Action::NotFound {
+        return Err(ErrorKind::NoRoute);
+    }
     let timer = (route.model.request_timeout != std::time::Duration::MAX)
         .then(|| Rc::new(connection.worker.upstream.timers.after(route.model.request_timeout)));
     let backend = route.choose(&connection.worker.random).ok_or(ErrorKind::RouteBroken)?;
@@ -138,14 +177,22 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
         overall: timer,
     };
     notes.backend = Some(backend.clone());
+    notes.limits_tunnels = route.model.limits_tunnels;
     Ok((checked, Plan::Forward(backend.clone(), bounds)))
 }
 
-fn find<'l>(live: &'l Live, request: &Parts, checked: &Checked<'_>) -> Result<Option<&'l Arc<LiveRoute>>, ErrorKind> {
+/// A host for which something else is offered is not served on this connection (RFC 9110 section 15.5.20).
+fn check_policy(connection: &Connection, live: &Live, checked: &Checked<'_>) -> Result<(), ErrorKind> {
+    let Some(tls) = connection.tls.as_ref().filter(|_| live.has_policies()) else { return Ok(()) };
     let host = checked.authority.as_ref().map(|authority| &*authority.host);
+    if *live.policy(&connection.listener, host) == tls.policy { Ok(()) } else { Err(ErrorKind::Misdirected) }
+}
+
+fn find<'l>(set: &'l LiveSet, request: &Parts, checked: &Checked<'_>) -> Result<Option<&'l Arc<LiveRoute>>, ErrorKind> {
+    let host = checked.routed_host();
     let asked = route::Request { host, path: &checked.path, query: checked.query, method: &request.method, headers: &request.headers };
-    let found = live.routes.find_certain(&asked).map_err(|_| ErrorKind::BadRequest("its path is ambiguous"))?;
-    Ok(found.or(live.default_route.as_ref()))
+    let found = set.routes.find_certain(&asked).map_err(|_| ErrorKind::BadRequest("its path is ambiguous"))?;
+    Ok(found.or(set.default_route.as_ref()))
 }
 
 /// A request on its way to a backend.
@@ -156,6 +203,7 @@ struct Request<'a> {
     checked: Checked<'a>,
     backend: Arc<Backend>,
     bounds: Bounds,
+    behaviour: Behaviour,
 }
 
 impl Request<'_> {
@@ -179,11 +227,18 @@ impl Request<'_> {
             let length = body.length();
             let attempt = Try { head: self.head(&added), endpoint: endpoint.acquire(), fresh: !tried.is_empty(), bounds: self.bounds.clone() };
             match worker.upstream.send(attempt, body).await {
-                Outcome::Answered(answer) => return Ok(Answered::Response(relay(notes, answer))),
+                Outcome::Answered(answer) => {
+                    let mut response = relay(notes, answer);
+                    if let Some(alias) = &self.checked.alias {
+                        alias.map_back(response.headers_mut());
+                    }
+                    return Ok(Answered::Response(response));
+                }
                 Outcome::Switched(head, backend, guard) => {
                     notes.answered(head.status);
                     let response = switching(head.headers, head.upgrade);
-                    return Ok(Answered::Switched(response, Switched { backend, guard }));
+                    let limit = self.bounds.overall.clone().filter(|_| notes.limits_tunnels);
+                    return Ok(Answered::Switched(response, Switched { backend, guard, limit }));
                 }
                 Outcome::Failed(failed) => {
                     notes.bytes_in = failed.received;
@@ -200,7 +255,7 @@ impl Request<'_> {
         RequestHead {
             method: &self.parts.method,
             target: self.checked.target,
-            host: self.checked.host,
+            host: self.checked.forwarded_host(),
             headers: &self.parts.headers,
             nominated: &self.checked.nominated,
             added: added.as_bytes(),
@@ -215,9 +270,10 @@ impl Request<'_> {
         let mut added = String::with_capacity(512);
         Forwarded {
             origin: &self.connection.origin,
-            host: self.checked.host,
+            host: self.checked.forwarded_host(),
             port: asked.unwrap_or(if scheme == "https" { 443 } else { 80 }),
             ids: self.ids,
+            behaviour: self.behaviour,
             headers: &self.parts.headers,
         }
         .write(&mut added);

@@ -6,27 +6,34 @@ use std::net::IpAddr;
 use http::header::{HeaderMap, VIA};
 
 use super::ids::Ids;
+use crate::model::Behaviour;
 
 /// Who we are in `Via` (RFC 9110 section 7.6.3).
 const VIA_US: &str = "1.1 genkan";
+
+/// The cloud's own name for a trace, `TRACE_ID/SPAN_ID;o=1` with the span in decimal.
+const CLOUD_TRACE: &str = "x-cloud-trace-context";
 
 /// What is the same for every request of a connection, written once.
 pub struct Origin {
     /// Address and scheme in `X-Forwarded-*`.
     fields: String,
+    /// The same as the cloud's load balancer has it: with the address that the client connected to.
+    cloud: String,
     /// The same in `Forwarded`.
     element: String,
 }
 
 impl Origin {
     /// A client that spoke `https` or `http`.
-    pub fn new(client: IpAddr, scheme: &'static str) -> Self {
-        let ip = client.to_canonical();
+    pub fn new(client: IpAddr, local: IpAddr, scheme: &'static str) -> Self {
+        let (ip, local) = (client.to_canonical(), local.to_canonical());
         let element = match ip {
             IpAddr::V4(ip) => format!("forwarded: for={ip};proto={scheme}"),
             IpAddr::V6(ip) => format!("forwarded: for=\"[{ip}]\";proto={scheme}"),
         };
-        Self { fields: format!("x-forwarded-for: {ip}\r\nx-forwarded-proto: {scheme}\r\n"), element }
+        let fields = |addresses: String| format!("x-forwarded-for: {addresses}\r\nx-forwarded-proto: {scheme}\r\n");
+        Self { fields: fields(ip.to_string()), cloud: fields(format!("{ip},{local}")), element }
     }
 }
 
@@ -40,6 +47,8 @@ pub struct Forwarded<'a> {
     pub port: u16,
     /// Who the exchange is.
     pub ids: &'a Ids,
+    /// As whom we forward.
+    pub behaviour: Behaviour,
     /// Whether the client began the trace: its `tracestate` is passed on by itself.
     pub headers: &'a HeaderMap,
 }
@@ -48,7 +57,11 @@ impl Forwarded<'_> {
     /// Appends the field lines.
     pub fn write(&self, out: &mut String) {
         let mut add = |parts: &[&str]| parts.iter().for_each(|part| out.push_str(part));
-        add(&[&self.origin.fields, "x-forwarded-port: ", &self.port.to_string(), "\r\n", &self.origin.element]);
+        let fields = match self.behaviour {
+            Behaviour::Genkan => &self.origin.fields,
+            Behaviour::Gke => &self.origin.cloud,
+        };
+        add(&[fields, "x-forwarded-port: ", &self.port.to_string(), "\r\n", &self.origin.element]);
         if !self.host.is_empty() {
             add(&[";host=\"", self.host, "\"\r\nx-forwarded-host: ", self.host]);
         }
@@ -57,6 +70,10 @@ impl Forwarded<'_> {
             add(&[hop, ", "]);
         }
         add(&[VIA_US, "\r\n"]);
+        // One that the client sent is passed on like any other field.
+        if self.behaviour == Behaviour::Gke && !self.headers.contains_key(CLOUD_TRACE) {
+            add(&[CLOUD_TRACE, ": ", &self.ids.cloud_trace(), "\r\n"]);
+        }
     }
 }
 
@@ -67,18 +84,18 @@ mod tests {
     use super::*;
     use crate::proxy::random::Random;
 
-    fn written(client: &str, host: &str) -> String {
+    fn written(client: &str, host: &str, behaviour: Behaviour) -> String {
         let headers = HeaderMap::from_iter([(VIA, HeaderValue::from_static("1.0 before"))]);
         let ids = Ids::of(&headers, &Random::seeded(1));
         let mut out = String::new();
-        let origin = Origin::new(client.parse().unwrap(), "https");
-        Forwarded { origin: &origin, host, port: 443, ids: &ids, headers: &headers }.write(&mut out);
+        let origin = Origin::new(client.parse().unwrap(), "192.0.2.9".parse().unwrap(), "https");
+        Forwarded { origin: &origin, host, port: 443, ids: &ids, behaviour, headers: &headers }.write(&mut out);
         out
     }
 
     #[test]
     fn a_backend_learns_client_scheme_host_and_port() {
-        let out = written("::ffff:192.0.2.1", "shop.test:8443");
+        let out = written("::ffff:192.0.2.1", "shop.test:8443", Behaviour::Genkan);
         for line in [
             "x-forwarded-for: 192.0.2.1\r\n",
             "x-forwarded-proto: https\r\n",
@@ -93,7 +110,17 @@ mod tests {
     }
 
     #[test]
+    fn the_cloud_appends_its_own_address_and_names_the_trace() {
+        let out = written("192.0.2.1", "shop.test", Behaviour::Gke);
+        assert!(out.starts_with("x-forwarded-for: 192.0.2.1,192.0.2.9\r\n"), "{out}");
+        let trace = out.lines().find_map(|line| line.strip_prefix("x-cloud-trace-context: ")).unwrap();
+        let (id, span) = trace.strip_suffix(";o=1").unwrap().split_once('/').unwrap();
+        assert!(id.len() == 32 && span.parse::<u64>().is_ok(), "{trace}");
+        assert!(out.contains(&format!("traceparent: 00-{id}-")));
+    }
+
+    #[test]
     fn addresses_of_version_6_are_quoted() {
-        assert!(written("2001:db8::1", "").contains("forwarded: for=\"[2001:db8::1]\";proto=https\r\n"));
+        assert!(written("2001:db8::1", "", Behaviour::Genkan).contains("forwarded: for=\"[2001:db8::1]\";proto=https\r\n"));
     }
 }

@@ -38,6 +38,12 @@ impl Ids {
         text(&self.traceparent)
     }
 
+    /// The same as the cloud has it: `TRACE_ID/SPAN_ID;o=1`, the span in decimal.
+    pub fn cloud_trace(&self) -> String {
+        let span = u64::from_str_radix(text(&self.traceparent[36..52]), 16).unwrap_or_default();
+        format!("{}/{span};o=1", self.trace())
+    }
+
     /// The trace's 32 hexadecimal digits.
     pub fn trace(&self) -> &str {
         text(&self.traceparent[3..35])

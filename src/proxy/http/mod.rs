@@ -1,6 +1,7 @@
 //! HTTP towards clients: `exchange` conducts one request, the files around it each do one part of that, and `http1` and
 //! `http2` put the two codecs behind our own bodies. How a connection came about is `connection`'s matter.
 
+mod alias;
 mod answer;
 pub mod cleartext;
 mod exchange;
@@ -29,7 +30,7 @@ use super::timer::Timer;
 use super::upstream::http1::Connection as BackendConnection;
 use super::worker::Worker;
 use crate::drain::Stage;
-use crate::model::ClientTimeouts;
+use crate::model::{ClientTimeouts, TlsPolicy};
 use crate::telemetry::ConnectionEvent;
 pub use record::Record;
 
@@ -64,6 +65,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// What the client asked for.
     pub server_name: Option<String>,
+    /// What was offered.
+    pub policy: TlsPolicy,
     /// Whether it continued an earlier session.
     pub resumed: bool,
 }
@@ -74,6 +77,8 @@ pub struct Switched {
     pub backend: BackendConnection,
     /// The place that it takes at its endpoint.
     pub guard: InFlight,
+    /// When it ends at the latest.
+    pub limit: Option<Rc<Timer>>,
 }
 
 /// An exchange that is going on. Dropping it says that it is over.
@@ -93,7 +98,7 @@ impl Connection {
         let limits = PhaseLimits { request_head: timeouts.request_head, keep_alive: timeouts.keep_alive };
         let phase = Rc::new(Phase::new(&worker.upstream.timers, limits));
         let response_write = timeouts.response_write;
-        let origin = Origin::new(client.ip(), if tls.is_some() { "https" } else { "http" });
+        let origin = Origin::new(client.ip(), local.ip(), if tls.is_some() { "https" } else { "http" });
         Self { worker, client, local, listener, tls, origin, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
     }
 

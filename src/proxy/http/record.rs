@@ -14,7 +14,7 @@ use http_body::{Body, SizeHint};
 
 use super::ids::Ids;
 use super::{Connection, OpenExchange};
-use crate::model::AccessLogFormat;
+use crate::model::{AccessLogFormat, Behaviour};
 use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::body::{Frame, Length, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
@@ -41,10 +41,14 @@ pub struct Record {
 pub struct Notes {
     /// Name and label of its route.
     pub route: Option<(Arc<str>, Label)>,
+    /// Whose answers the client gets.
+    pub behaviour: Behaviour,
     /// Its backend.
     pub backend: Option<Arc<Backend>>,
     /// The endpoint that it was sent to last.
     pub endpoint: Option<Arc<Endpoint>>,
+    /// The route's time limit also ends a tunnel.
+    pub limits_tunnels: bool,
     /// How often it was sent.
     pub attempts: u32,
     /// Bytes of the request's body.

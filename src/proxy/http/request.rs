@@ -7,6 +7,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
 
+use super::alias::Alias;
 use crate::model::Limits;
 use crate::proxy::error::ErrorKind;
 use crate::proxy::headers::{Nominated, list_contains};
@@ -28,6 +29,21 @@ pub struct Checked<'a> {
     pub nominated: Nominated,
     /// The protocol that the client wants to switch to.
     pub upgrade: Option<HeaderValue>,
+    /// The host stands for another.
+    pub alias: Option<Alias>,
+}
+
+impl Checked<'_> {
+    /// The host that routes are compared with.
+    pub fn routed_host(&self) -> Option<&str> {
+        let asked = || self.authority.as_ref().map(|authority| &*authority.host);
+        self.alias.as_ref().map(Alias::host).or_else(asked)
+    }
+
+    /// The host that the backend is told.
+    pub fn forwarded_host(&self) -> &str {
+        self.alias.as_ref().map_or(self.host, Alias::host)
+    }
 }
 
 /// A request line longer than this is no use to any backend. It also bounds what is logged.
@@ -50,7 +66,7 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
     let path = path(request)?;
     let nominated = Nominated::of(&request.headers).map_err(|_| ErrorKind::BadRequest("its Connection field names too much"))?;
     let upgrade = upgrade(request)?;
-    Ok(Checked { host, authority, target, path, query: request.uri.query(), nominated, upgrade })
+    Ok(Checked { host, authority, target, path, query: request.uri.query(), nominated, upgrade, alias: None })
 }
 
 fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {

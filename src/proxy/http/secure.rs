@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::request::Checked;
-use crate::model::{Host, PlainHttp, Protocol};
+use crate::model::{PlainHttp, Protocol};
 use crate::proxy::live::{Live, LiveRoute};
-use crate::route::Authority;
+use crate::route::{Authority, plain_http};
 
 /// What becomes of a request that came without TLS.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub fn decide(connection: &Connection, live: &Live, route: Option<&Arc<LiveRoute
         // Cleartext on such a port never gets this far.
         Protocol::Https { .. } => Some(PlainHttp::Reject),
     };
-    match combine(listener, route.and_then(|route| route.model.plain_http)) {
+    match plain_http(listener, route.and_then(|route| route.model.plain_http)) {
         PlainHttp::Allow => Decision::Forward,
         PlainHttp::Reject => Decision::Reject,
         PlainHttp::Close => Decision::Close,
@@ -41,20 +41,9 @@ pub fn decide(connection: &Connection, live: &Live, route: Option<&Arc<LiveRoute
     }
 }
 
-/// A policy of the listener is the ceiling for forwarding: a route may still redirect there, but is forwarded only where
-/// the listener allows it or says nothing.
-fn combine(listener: Option<PlainHttp>, route: Option<PlainHttp>) -> PlainHttp {
-    match (listener, route) {
-        (None, route) => route.unwrap_or(PlainHttp::Reject),
-        (Some(PlainHttp::Allow), route) => route.unwrap_or(PlainHttp::Allow),
-        (Some(PlainHttp::Reject), Some(PlainHttp::Redirect)) => PlainHttp::Redirect,
-        (Some(listener), _) => listener,
-    }
-}
-
 /// The same place with https; `None` for a host that is not ours, which is never repeated to anybody.
 pub fn https_url(connection: &Connection, live: &Live, authority: Option<&Authority<'_>>, target: &str) -> Option<String> {
-    let authority = authority.filter(|authority| is_ours(live, &authority.host))?;
+    let authority = authority.filter(|authority| live.knows(&connection.listener, &authority.host))?;
     let host = in_url(&authority.host);
     let target = if target.starts_with('/') { target } else { "/" };
     Some(match public_port(connection, live, authority.port) {
@@ -77,34 +66,4 @@ fn public_port(connection: &Connection, live: &Live, asked: Option<u16>) -> Opti
 /// A host as URLs have it: IPv6 addresses in brackets (RFC 3986 section 3.2.2).
 pub fn in_url(host: &str) -> Cow<'_, str> {
     if host.contains(':') { Cow::Owned(format!("[{host}]")) } else { Cow::Borrowed(host) }
-}
-
-/// Whether a route names the host, or a certificate of ours is for it.
-pub fn is_ours(live: &Live, host: &str) -> bool {
-    live.routes.knows_host(host)
-        || Host::parse(host).is_ok_and(|host| live.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(&host)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_listener_is_the_ceiling() {
-        use PlainHttp::{Allow, Close, Redirect, Reject};
-        for (listener, route, expected) in [
-            (None, None, Reject),
-            (None, Some(Allow), Allow),
-            (None, Some(Redirect), Redirect),
-            (Some(Allow), None, Allow),
-            (Some(Allow), Some(Redirect), Redirect),
-            (Some(Allow), Some(Reject), Reject),
-            (Some(Reject), Some(Allow), Reject),
-            (Some(Reject), Some(Redirect), Redirect),
-            (Some(Redirect), Some(Allow), Redirect),
-            (Some(Close), Some(Redirect), Close),
-        ] {
-            assert_eq!(combine(listener, route), expected, "{listener:?} {route:?}");
-        }
-    }
 }

@@ -8,17 +8,22 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::model::KeyType;
+use crate::model::{CertificateName, KeyType};
 use crate::proxy::live::Live;
 
 /// Looks certificates up for rustls.
-pub struct Certificates(pub Arc<ArcSwap<Live>>);
+pub struct Certificates {
+    /// Where the configuration of the moment is.
+    pub live: Arc<ArcSwap<Live>>,
+    /// The listener's own default.
+    pub default: Option<CertificateName>,
+}
 
 impl ResolvesServerCert for Certificates {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let live = self.0.load();
+        let live = self.live.load();
         let schemes = hello.signature_schemes();
-        live.certificate(hello.server_name(), |key| can_verify(schemes, key)).map(|pair| pair.signer().clone())
+        live.certificate(hello.server_name(), self.default.as_ref(), |key| can_verify(schemes, key)).map(|pair| pair.signer().clone())
     }
 }
 

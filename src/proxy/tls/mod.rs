@@ -8,12 +8,12 @@ mod tickets;
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
+use rustls::{NamedGroup, ServerConfig};
 
-use crate::model::{TlsPolicy, TlsVersion};
+use crate::model::{TlsPolicy, TlsProfile, TlsVersion};
 pub use certificates::Certificates;
 pub use tickets::KeyRing;
 
@@ -28,7 +28,7 @@ pub fn server_config(policy: &TlsPolicy, certificates: Arc<Certificates>, ring: 
         TlsVersion::Tls12 => &[&TLS13, &TLS12],
         TlsVersion::Tls13 => &[&TLS13],
     };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ServerConfig::builder_with_provider(Arc::new(provider(policy.profile)))
         .with_protocol_versions(versions)?
         .with_no_client_auth()
         .with_cert_resolver(certificates);
@@ -37,4 +37,27 @@ pub fn server_config(policy: &TlsPolicy, certificates: Arc<Certificates>, ring: 
     // Tickets carry the sessions; nothing is kept here for clients without them.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(config)
+}
+
+/// Suites and groups of a profile.
+fn provider(profile: TlsProfile) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    if profile == TlsProfile::Fips {
+        provider.cipher_suites.retain(|suite| suite.suite().as_str().is_some_and(|name| name.contains("_GCM_")));
+        provider.kx_groups.retain(|group| matches!(group.name(), NamedGroup::secp256r1 | NamedGroup::secp384r1));
+    }
+    provider
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fips_is_aes_with_two_curves() {
+        let provider = provider(TlsProfile::Fips);
+        assert!(provider.cipher_suites.len() >= 6 && provider.kx_groups.len() == 2);
+        assert!(provider.cipher_suites.iter().all(|suite| suite.suite().as_str().unwrap().contains("AES")));
+        assert!(super::provider(TlsProfile::Modern).kx_groups.len() > 2);
+    }
 }

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::{LazyConfigAcceptor, StartHandshake, server};
 
 use super::ALPN_HTTP2;
+use crate::model::TlsPolicy;
 use crate::proxy::http::TlsFacts;
 use crate::proxy::io::wire::Wire;
 
@@ -18,7 +19,7 @@ use crate::proxy::io::wire::Wire;
 pub struct Hello(StartHandshake<Wire>);
 
 /// An encrypted connection.
-pub struct TlsStream(server::TlsStream<Wire>);
+pub struct TlsStream(server::TlsStream<Wire>, TlsPolicy);
 
 /// Reads the first message of a handshake.
 pub async fn read_hello(wire: Wire) -> io::Result<Hello> {
@@ -36,9 +37,9 @@ impl Hello {
         self.0.io
     }
 
-    /// Does the rest.
-    pub async fn finish(self, config: Arc<ServerConfig>) -> io::Result<TlsStream> {
-        self.0.into_stream(config).await.map(TlsStream)
+    /// Does the rest, as `policy` has it.
+    pub async fn finish(self, config: Arc<ServerConfig>, policy: TlsPolicy) -> io::Result<TlsStream> {
+        self.0.into_stream(config).await.map(|stream| TlsStream(stream, policy))
     }
 }
 
@@ -59,6 +60,7 @@ impl TlsStream {
         TlsFacts {
             version: if session.protocol_version() == Some(ProtocolVersion::TLSv1_3) { "TLSv1.3" } else { "TLSv1.2" },
             server_name: session.server_name().map(str::to_owned),
+            policy: self.1.clone(),
             resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }

@@ -11,7 +11,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use aws_lc_rs::rand;
 use rustls::server::ProducesTickets;
 
-use crate::model::{TlsPolicy, TlsVersion};
+use crate::model::{TlsPolicy, TlsProfile, TlsVersion};
 
 /// How long the newest key is used for new tickets. It lives on for two more of these, to continue sessions with.
 const TURN: Duration = Duration::from_secs(6 * 3600);
@@ -42,7 +42,7 @@ struct RingKey {
 /// The tickets of one policy.
 pub struct Ticketer {
     ring: Arc<KeyRing>,
-    policy: [u8; 1],
+    policy: [u8; 2],
     /// Derived keys; at most [`KEYS`] of them are still in the ring.
     derived: Mutex<Vec<(RingKey, Arc<RandomizedNonceKey>)>>,
 }
@@ -55,10 +55,16 @@ impl KeyRing {
 
     /// The ticketer of a policy.
     pub fn for_policy(self: &Arc<Self>, policy: &TlsPolicy) -> Result<Ticketer, rustls::Error> {
-        let fingerprint = match policy.minimum_version {
-            TlsVersion::Tls12 => [2],
-            TlsVersion::Tls13 => [3],
+        let version = match policy.minimum_version {
+            TlsVersion::Tls12 => 2,
+            TlsVersion::Tls13 => 3,
         };
+        let profile = match policy.profile {
+            TlsProfile::Modern => 0,
+            TlsProfile::Compatible => 1,
+            TlsProfile::Fips => 2,
+        };
+        let fingerprint = [version, profile];
         let ticketer = Ticketer { ring: self.clone(), policy: fingerprint, derived: Mutex::default() };
         ticketer.newest().map(|_| ticketer).ok_or_else(|| rustls::Error::General("no ticket key can be derived".to_owned()))
     }

@@ -1,0 +1,92 @@
+//! A request whose host stands for another, and its answer: what the backend says of its own host is said of the alias,
+//! so that a browser stays where it is.
+
+use http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
+
+/// The host that was asked for, and the one that it stands for.
+pub struct Alias {
+    /// With the port, as the client wrote it.
+    asked: String,
+    host: String,
+}
+
+impl Alias {
+    /// `asked` is the client's Host.
+    pub fn new(asked: &str, host: String) -> Self {
+        Self { asked: asked.to_owned(), host }
+    }
+
+    /// The host that the request is routed and forwarded as.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Maps what an answer says of the host.
+    pub fn map_back(&self, headers: &mut HeaderMap) {
+        let location = headers.get(LOCATION).and_then(|value| self.location(value.to_str().ok()?));
+        if let Some(location) = location {
+            headers.insert(LOCATION, location);
+        }
+        for cookie in headers.iter_mut().filter(|(name, _)| **name == SET_COOKIE).map(|(_, value)| value) {
+            if let Some(mapped) = cookie.to_str().ok().and_then(|text| self.cookie(text)) {
+                *cookie = mapped;
+            }
+        }
+    }
+
+    /// An absolute URL of the host, whatever its port, leads to where the client is now.
+    fn location(&self, text: &str) -> Option<HeaderValue> {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let host = authority.split_once(':').map_or(authority, |(host, _)| host);
+        if !host.eq_ignore_ascii_case(&self.host) {
+            return None;
+        }
+        HeaderValue::from_str(&format!("https://{}{rest}", self.asked)).ok()
+    }
+
+    /// A cookie for the host, or for what it is part of, is for the alias alone.
+    fn cookie(&self, text: &str) -> Option<HeaderValue> {
+        let is_domain = |attribute: &&str| attribute.trim_start().get(..7).is_some_and(|name| name.eq_ignore_ascii_case("domain="));
+        if !text.split(';').skip(1).any(|attribute| is_domain(&attribute)) {
+            return None;
+        }
+        let kept: Vec<&str> = text.split(';').enumerate().filter(|(at, attribute)| *at == 0 || !is_domain(attribute)).map(|(_, part)| part).collect();
+        HeaderValue::from_str(&kept.join(";")).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alias() -> Alias {
+        Alias::new("shop.test.localhost:8443", "shop.test".to_owned())
+    }
+
+    #[test]
+    fn locations_of_the_host_lead_to_the_alias_and_no_other() {
+        for (location, mapped) in [
+            ("https://shop.test/a?b", Some("https://shop.test.localhost:8443/a?b")),
+            ("http://Shop.test:8080", Some("https://shop.test.localhost:8443")),
+            ("https://other.test/", None),
+            ("https://shop.test.evil/", None),
+            ("/relative", None),
+        ] {
+            let found = alias().location(location);
+            assert_eq!(found.as_ref().map(|value| value.to_str().unwrap()), mapped, "{location}");
+        }
+    }
+
+    #[test]
+    fn cookies_lose_their_domain_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        for cookie in ["a=b; Path=/; Domain=.shop.test; Secure", "c=domain=x; HttpOnly", "d=e"] {
+            headers.append(SET_COOKIE, HeaderValue::from_static(cookie));
+        }
+        alias().map_back(&mut headers);
+        let cookies: Vec<&str> = headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
+        assert_eq!(cookies, ["a=b; Path=/; Secure", "c=domain=x; HttpOnly", "d=e"]);
+    }
+}
