@@ -76,6 +76,8 @@ pub struct Record<'a> {
     pub backend_duration: Option<Duration>,
     /// Why the answer was not simply relayed.
     pub reason: Option<&'static str>,
+    /// What the cloud's load balancer would say of it.
+    pub status_details: Option<&'static str>,
     /// `1.3` or `1.2`; absent over cleartext.
     pub tls_version: Option<&'static str>,
     /// Of the handshake.

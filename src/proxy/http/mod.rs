@@ -12,6 +12,7 @@ mod ids;
 mod record;
 mod request;
 mod secure;
+mod status_details;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

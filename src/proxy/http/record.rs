@@ -13,6 +13,7 @@ use http::request::Parts;
 use http_body::{Body, SizeHint};
 
 use super::ids::Ids;
+use super::status_details;
 use super::{Connection, OpenExchange};
 use crate::model::{AccessLogFormat, Behaviour};
 use crate::proxy::backend::{Backend, Endpoint};
@@ -115,6 +116,11 @@ impl Notes {
         }
     }
 
+    /// The cloud's word, where the client was to see the cloud's load balancer.
+    fn status_details(&self) -> Option<&'static str> {
+        (self.behaviour == Behaviour::Gke).then(|| status_details::word(self.error, self.status, self.from_backend))
+    }
+
     /// nginx's word for a client that left before there was a status.
     fn code(&self) -> u16 {
         self.status.map_or(499, |status| status.as_u16())
@@ -133,6 +139,7 @@ impl Record {
             status: notes.code(),
             from_backend: notes.from_backend,
             reason: notes.reason(),
+            status_details: notes.status_details(),
             duration,
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
@@ -173,6 +180,7 @@ impl Record {
                 attempts: notes.attempts,
                 backend_duration: notes.backend_duration,
                 reason: notes.reason(),
+                status_details: notes.status_details(),
                 tls_version: tls.map(|tls| tls.version),
                 server_name: tls.and_then(|tls| tls.server_name.as_deref()),
                 resumed: tls.is_some_and(|tls| tls.resumed),

@@ -35,6 +35,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     optional(out, "endpoint", record.endpoint);
     put(out, format_args!(",\"attempts\":{}", record.attempts));
     optional(out, "reason", record.reason);
+    optional(out, "statusDetails", record.status_details);
     if let Some(version) = record.tls_version {
         text(out, "tls_version", version);
         optional(out, "server_name", record.server_name);

@@ -38,6 +38,7 @@ fn record() -> Record<'static> {
         attempts: 0,
         backend_duration: None,
         reason: None,
+        status_details: None,
         tls_version: None,
         server_name: None,
         resumed: false,

@@ -24,6 +24,8 @@ pub struct ExchangeSample<'a> {
     pub from_backend: bool,
     /// Why the answer is ours, or why it was cut off. A word of a closed list.
     pub reason: Option<&'static str>,
+    /// What the cloud's load balancer would say of it, where clients are to see that. A word of a closed list.
+    pub status_details: Option<&'static str>,
     /// From the first byte of the request to the last of the answer.
     pub duration: Duration,
     /// Of the request's body.

@@ -35,6 +35,9 @@ fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     for ((reason, route), n) in &counts.errors {
         scrape.whole(&table::PROXY_ERRORS, [reason, names.name(*route)], *n);
     }
+    for (word, n) in &counts.status_details {
+        scrape.whole(&table::GKE_STATUS_DETAILS, [word], *n);
+    }
     let mut bytes = BTreeMap::<_, (u64, u64)>::new();
     for ((route, backend), exchanges) in &counts.exchanges {
         let labels = [names.name(*route), names.name(*backend)];

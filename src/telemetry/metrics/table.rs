@@ -56,6 +56,8 @@ table! {
         "Bytes of response bodies that clients were sent."
     PROXY_ERRORS: Counter "genkan_proxy_errors_total" ["reason", "route"]
         "Exchanges that were not simply relayed, by reason."
+    GKE_STATUS_DETAILS: Counter "genkan_gke_status_details_total" ["status_details"]
+        "Exchanges of routes that behave as the cloud's load balancer, by its word for how they went."
 
     CONNECTIONS: Gauge "genkan_connections" ["listener"]
         "Open client connections."

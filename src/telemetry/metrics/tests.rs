@@ -14,7 +14,19 @@ use crate::telemetry::fake::{self, Control, Proxy};
 fn sample(route: Label, backend: Label, method: &Method) -> ExchangeSample<'_> {
     let (listener, reason) = (Label::NONE, None);
     let duration = Duration::from_millis(40);
-    ExchangeSample { listener, route, backend, method, status: 200, from_backend: true, reason, duration, bytes_in: 3, bytes_out: 5 }
+    ExchangeSample {
+        listener,
+        route,
+        backend,
+        method,
+        status: 200,
+        from_backend: true,
+        reason,
+        status_details: Some("response_sent_by_backend"),
+        duration,
+        bytes_in: 3,
+        bytes_out: 5,
+    }
 }
 
 fn scrape(metrics: &Metrics) -> String {

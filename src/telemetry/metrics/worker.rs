@@ -22,6 +22,8 @@ pub(super) struct Counts {
     pub(super) exchanges: Map<(Label, Label), Exchanges>,
     /// By reason and route.
     pub(super) errors: Map<(&'static str, Label), u64>,
+    /// By the cloud's word.
+    pub(super) status_details: Map<&'static str, u64>,
     /// By listener.
     pub(super) connections: Map<Label, Opened>,
     /// By backend.
@@ -86,6 +88,9 @@ impl WorkerMetrics {
         exchanges.durations.observe(sample.duration);
         exchanges.bytes_in = exchanges.bytes_in.saturating_add(sample.bytes_in);
         exchanges.bytes_out = exchanges.bytes_out.saturating_add(sample.bytes_out);
+        if let Some(word) = sample.status_details {
+            *counts.status_details.entry(word).or_default() += 1;
+        }
         if let Some(reason) = sample.reason {
             *counts.errors.entry((reason, sample.route)).or_default() += 1;
         }
@@ -137,6 +142,7 @@ impl Counts {
     pub(super) fn add(&mut self, other: Self) {
         other.requests.into_iter().for_each(|(key, n)| *self.requests.entry(key).or_default() += n);
         other.errors.into_iter().for_each(|(key, n)| *self.errors.entry(key).or_default() += n);
+        other.status_details.into_iter().for_each(|(key, n)| *self.status_details.entry(key).or_default() += n);
         other.retries.into_iter().for_each(|(key, n)| *self.retries.entry(key).or_default() += n);
         other.connections.into_iter().for_each(|(key, opened)| self.connections.entry(key).or_default().add(opened));
         for (key, exchanges) in other.exchanges {
