@@ -24,6 +24,7 @@ pub use kept::{Change, Kept};
 pub use leaf::Issued;
 pub use on_demand::OnDemand;
 pub use place::{data_directory, directory, put};
+pub use read::pem;
 pub use subtree::{InvalidSubtree, Subtree};
 
 /// A root certificate with its key. Printed without a secret byte.

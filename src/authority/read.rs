@@ -104,7 +104,7 @@ fn common_name(name: &Name) -> String {
     text.map_or_else(|| name.to_string(), str::to_owned)
 }
 
-/// The first section alone: a file may have more in it.
-fn pem(der: &[u8]) -> Result<String, Error> {
+/// A certificate as PEM.
+pub fn pem(der: &[u8]) -> Result<String, Error> {
     pem::encode_string("CERTIFICATE", LineEnding::LF, der).map_err(|_| Error::Unusable("the certificate cannot be written as PEM"))
 }

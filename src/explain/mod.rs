@@ -12,7 +12,7 @@ mod trace;
 
 use http::HeaderValue;
 
-use crate::model::{Action, EndpointStatus, Filter, Origins, Route, RouteSet, Snapshot};
+use crate::model::{Action, Behaviour, EndpointStatus, Filter, Origins, Route, RouteSet, Snapshot};
 use crate::route::{self, Fate, Specific, lenient_reading, normalize_path};
 
 pub use asked::Asked;
@@ -70,7 +70,29 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
         trace.backends = backend::all(world, route);
     }
     trace.outcome = outcome::decide(world, listener, set, found, asked, &host, &trace.backends);
+    trace.parity.extend(parity(found.map_or(set.behaviour, |route| route.behaviour), found, &trace.outcome));
     trace
+}
+
+/// The cloud's rules that decided something about this request, beside those that made its route.
+fn parity(behaviour: Behaviour, route: Option<&Route>, outcome: &Outcome) -> Vec<String> {
+    if behaviour != Behaviour::Gke {
+        return Vec::new();
+    }
+    let mut rules = Vec::new();
+    match outcome.reason.as_str() {
+        "no_route" => rules.push("what no route is for is answered with the cloud's own 404".to_owned()),
+        "route_broken" | "failed_to_pick_backend" => rules.push("what no backend can answer is 502, and never 500 or 503".to_owned()),
+        "forwarded" => {
+            rules.push("X-Forwarded-For ends in the address that the client connected to; X-Cloud-Trace-Context is added".to_owned());
+            rules.push("a backend that fails or takes too long is 502, and never 503 or 504".to_owned());
+        }
+        _ => {}
+    }
+    if let Some(route) = route.filter(|route| route.limits_tunnels && matches!(route.action, Action::Forward(_))) {
+        rules.push(format!("timeoutSec, {} s, is for request and response in all, WebSockets included", route.request_timeout.as_secs()));
+    }
+    rules
 }
 
 fn paths(path: &str) -> Result<String, String> {
@@ -159,7 +181,7 @@ fn describe(filter: &Filter) -> Vec<String> {
 }
 
 /// Nobody's word counts but the connection's own.
-fn client_address(asked: &Asked, behaviour: crate::model::Behaviour) -> ClientAddress {
+fn client_address(asked: &Asked, behaviour: Behaviour) -> ClientAddress {
     let claimed = asked.headers.get("x-forwarded-for").and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
     let address = asked.from.map(|address| address.to_string());
     let shown = address.clone().unwrap_or_else(|| "ADDRESS".to_owned());
@@ -170,8 +192,8 @@ fn client_address(asked: &Asked, behaviour: crate::model::Behaviour) -> ClientAd
             Some(claimed) => format!("the peer of the connection; X-Forwarded-For: {claimed} is replaced, because nobody is trusted to say it"),
         },
         forwarded_for: match behaviour {
-            crate::model::Behaviour::Gke => format!("{shown},LISTENER"),
-            crate::model::Behaviour::Genkan => shown,
+            Behaviour::Gke => format!("{shown},LISTENER"),
+            Behaviour::Genkan => shown,
         },
     }
 }

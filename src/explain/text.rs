@@ -40,6 +40,9 @@ pub fn render(trace: &Trace) -> String {
         step(&mut out, "client", client.address.as_deref().unwrap_or("not known"), &client.why);
         step(&mut out, "", &format!("X-Forwarded-For: {}", client.forwarded_for), "");
     }
+    for rule in &trace.parity {
+        step(&mut out, "parity", rule, "");
+    }
     for backend in &trace.backends {
         step(&mut out, "backend", &format!("{} ({})", backend.name, backend.load_balancing), &backend.probe);
         if backend.endpoints.is_empty() {

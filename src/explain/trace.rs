@@ -30,6 +30,8 @@ pub struct Trace {
     pub route: Option<Won>,
     /// Who backends are told that the client is.
     pub client_address: Option<ClientAddress>,
+    /// The cloud's rules that decided something about the request, beside those of its route.
+    pub parity: Vec<String>,
     /// Where it may go.
     pub backends: Vec<Backend>,
     /// What comes of it.
@@ -171,6 +173,7 @@ impl Trace {
             others: 0,
             route: None,
             client_address: None,
+            parity: Vec::new(),
             backends: Vec::new(),
             outcome: Outcome {
                 status: None,

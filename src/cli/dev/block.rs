@@ -17,9 +17,9 @@ const MAX_HOSTS: usize = 12;
 pub(super) fn text(served: &Served, roots: &Roots, overrides: &Overrides, label: &str) -> String {
     let snapshot = &served.snapshot;
     let version = env!("CARGO_PKG_VERSION");
-    let routes = snapshot.shared().all().count();
-    let mut text =
-        format!("\ngenkan {version}  dev: {}, {routes} routes, {} backends, this machine alone\n\n", printable(label), snapshot.backends.len());
+    let count = |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let (routes, backends) = (count(snapshot.shared().all().count(), "route"), count(snapshot.backends.len(), "backend"));
+    let mut text = format!("\ngenkan {version}  dev: {}, {routes}, {backends}; this machine alone\n\n", printable(label));
     let socket = |https: bool| served.sockets.iter().find(|socket| socket.https == https).map(|socket| socket.address);
     if let Some(https) = socket(true) {
         hosts(&mut text, served, https, roots, overrides.mappings.surroundings.aliases);

@@ -86,6 +86,9 @@ impl Companion for Host {
     }
 
     fn serving(&self, served: &Served) {
+        if let Err(error) = self.roots.write_bundle(&served.snapshot) {
+            tracing::warn!(%error, "the file with what clients are to trust cannot be written");
+        }
         Stream::Err.write(&block::text(served, &self.roots, &self.overrides, &self.label));
     }
 }

@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::authority::{Authority, OnDemand, put};
+use crate::authority::{self, Authority, OnDemand, put};
 use crate::cli::ca;
-use crate::model::Issue;
+use crate::model::{Issue, Snapshot};
 
 /// Roots, and a file that a client can verify with.
 #[derive(Debug)]
 pub(super) struct Roots {
     issuer: Arc<OnDemand>,
-    /// Both certificates, for `curl --cacert`; gone with the process.
+    /// Of both roots.
+    certificates: String,
+    /// What clients are to trust, for `curl --cacert`; gone with the process.
     bundle: PathBuf,
     /// Why the local CA is not the one that is kept.
     pub(super) temporary: Option<String>,
@@ -30,9 +32,18 @@ impl Roots {
         };
         let other = Authority::temporary("dev", now).map_err(io::Error::other)?;
         let bundle = std::env::temp_dir().join(format!("genkan-dev-{}.crt", std::process::id()));
-        let _ = fs::remove_file(&bundle); // Left by a process that had this number before.
-        put(&bundle, 0o644, format!("{}{}", constrained.certificate_pem(), other.certificate_pem()).as_bytes())?;
-        Ok(Self { issuer: Arc::new(OnDemand::new(constrained, Some(other))), bundle, temporary })
+        let certificates = format!("{}{}", constrained.certificate_pem(), other.certificate_pem());
+        let roots = Self { issuer: Arc::new(OnDemand::new(constrained, Some(other))), certificates, bundle, temporary };
+        roots.write_bundle(&Snapshot::default())?;
+        Ok(roots)
+    }
+
+    /// Puts both roots into the file, and the certificates of Secrets, which may well be signed by themselves.
+    pub(super) fn write_bundle(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let leaves = snapshot.certificates.iter().filter_map(|certificate| certificate.pair.signer().cert.last());
+        let pems = leaves.filter_map(|leaf| authority::pem(leaf).ok());
+        let _ = fs::remove_file(&self.bundle); // Left by a process that had this number before, or by this one.
+        put(&self.bundle, 0o644, pems.fold(self.certificates.clone(), |all, pem| all + &pem).as_bytes())
     }
 
     pub(super) fn issuer(&self) -> Arc<dyn Issue> {

@@ -115,7 +115,7 @@ impl Compiler {
                 .collect(),
             localhost_aliases: resources.kubernetes.has_aliases(),
             backends,
-            timeouts: settings::timeouts(settings),
+            timeouts: settings::timeouts(settings, manifests.has_cloud),
             limits: settings::limits(settings),
             drain: settings::drain(settings, &self.defaults),
             access_log: settings::access_log(settings),

@@ -23,7 +23,11 @@ pub(super) fn tls(settings: &Settings) -> TlsPolicy {
     TlsPolicy { minimum_version, profile: TlsProfile::default() }
 }
 
-pub(super) fn timeouts(settings: &Settings) -> ClientTimeouts {
+/// How long the cloud's load balancer keeps clients' connections; not settable there.
+const CLOUD_KEEP_ALIVE: Duration = Duration::from_secs(610);
+
+/// `has_cloud`: something behaves as the cloud's load balancer.
+pub(super) fn timeouts(settings: &Settings, has_cloud: bool) -> ClientTimeouts {
     let given = &settings.timeouts;
     let default = ClientTimeouts::default();
     ClientTimeouts {
@@ -31,7 +35,7 @@ pub(super) fn timeouts(settings: &Settings) -> ClientTimeouts {
         request_head: or(given.request_head, default.request_head),
         request_body: or(given.request_body, default.request_body),
         response_write: or(given.response_write, default.response_write),
-        keep_alive: or(given.keep_alive, default.keep_alive),
+        keep_alive: or(given.keep_alive, if has_cloud { CLOUD_KEEP_ALIVE } else { default.keep_alive }),
         tunnel_idle: or(given.tunnel_idle, default.tunnel_idle),
         connection_age: given.connection_age.map_or(default.connection_age, |OptionalLimit(age)| age),
     }

@@ -35,6 +35,8 @@ pub(in crate::control::compile) struct Assembled {
     pub(in crate::control::compile) accepted: AcceptedRoutes,
     /// Ingresses that serve no plain HTTP, and where they are written.
     pub(in crate::control::compile) https_alone: Vec<(String, Option<Place>)>,
+    /// Whether any Ingress behaves as the cloud.
+    pub(in crate::control::compile) has_cloud: bool,
     /// Whether every Ingress on the shared addresses behaves as the cloud.
     pub(in crate::control::compile) is_cloud: bool,
 }
@@ -109,6 +111,7 @@ impl Step<'_> {
             }
         }
         let name = outcome.object.name();
+        self.assembled.has_cloud |= translation.behaviour == Behaviour::Gke;
         let routes: Vec<Arc<Route>> = translation.routes.iter().map(|route| self.usable(route, translation)).collect();
         let default = translation.default_route.as_ref().map(|route| self.usable(route, translation));
         let own = self.own_address(&name, outcome, translation);
