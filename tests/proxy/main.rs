@@ -11,6 +11,7 @@ mod health;
 mod http1;
 mod http2;
 mod limits;
+mod manifests;
 mod nginx;
 mod plain;
 mod reload;

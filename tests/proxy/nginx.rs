@@ -9,13 +9,14 @@ use std::process::{Child, Command, Stdio};
 use super::support::{Configuration, DEADLINE, TestProxy, wait_until};
 
 /// nginx in a directory of its own, killed when the test ends.
-struct Nginx {
+pub struct Nginx {
     child: Child,
     address: SocketAddr,
 }
 
 impl Nginx {
-    fn start(directory: &Path, address: SocketAddr) -> Option<Self> {
+    /// `None` if there is no nginx.
+    pub fn start(directory: &Path, address: SocketAddr) -> Option<Self> {
         let root = directory.join("html");
         fs::create_dir_all(&root).unwrap();
         // Debian's own page where it is; else one like it.
@@ -29,7 +30,7 @@ impl Nginx {
              events {{}}\n\
              http {{ access_log {at}/access.log; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy; fastcgi_temp_path {at}/fastcgi;\n\
              uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi; keepalive_timeout 1s;\n\
-             server {{ listen {address}; root {root}; location / {{ index index.html; }} }} }}\n"
+             server {{ listen {address}; root {root}; location / {{ index index.html; }} location = /healthz {{ return 200; }} }} }}\n"
         );
         fs::write(directory.join("nginx.conf"), configuration).unwrap();
         let child = Command::new("nginx")
@@ -53,7 +54,7 @@ impl Drop for Nginx {
 }
 
 /// A port that was free a moment ago.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port")
 }
 
