@@ -5,6 +5,7 @@
 
 mod backend;
 mod certificate;
+mod filter;
 mod listener;
 mod pair;
 mod pem;
