@@ -212,7 +212,7 @@ async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Sw
     connection.phase.tunnel();
     worker.metrics.tunnel_opened();
     let backend = switched.backend.into_parts();
-    let ended = tunnel::run((stream, read), backend, idle, &worker.upstream.timers).await;
+    let ended = tunnel::run((stream, read), backend, &switched.guard, idle, &worker.upstream.timers).await;
     worker.metrics.tunnel_closed();
     drop(switched.guard);
     record.notes.bytes_in = ended.bytes_in;

@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use rustls::ServerConfig;
 
 use super::backend::{Backend, Endpoint, EndpointIdentity, RetryBudget};
+use super::departure::Departures;
 use super::random::Random;
 use super::socket::SocketKey;
 use super::tls::{self, Certificates, KeyRing};
@@ -30,6 +31,8 @@ pub struct Live {
     pub tls: Option<Arc<ServerConfig>>,
     /// Where redirects to https lead.
     pub https_port: Option<HttpsPort>,
+    /// How workers learn that an endpoint has left.
+    pub departures: Arc<Departures>,
     certificates: CertificateTable,
     sockets: HashMap<SocketKey, Arc<LiveSocket>>,
 }
@@ -97,6 +100,7 @@ impl Live {
             backends: Vec::new(),
             tls: None,
             https_port: None,
+            departures: Arc::default(),
             certificates: CertificateTable::build(&[]),
             sockets: HashMap::new(),
         }
@@ -116,6 +120,7 @@ impl Live {
             backends,
             tls: tls(&snapshot, before, foundation),
             https_port: https_port(&snapshot, bound),
+            departures: before.departures.clone(),
             certificates: CertificateTable::build(&snapshot.certificates),
             sockets: sockets(&snapshot, &foundation.metrics),
             snapshot,

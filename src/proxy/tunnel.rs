@@ -11,7 +11,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
+use super::backend::InFlight;
 use super::timer::Timers;
+use super::upstream::LEFT;
 
 /// How a tunnel ended.
 #[derive(Debug, Default)]
@@ -42,8 +44,8 @@ enum DirectionState {
     Closed,
 }
 
-/// Carries bytes between a client and a backend. Each may already have sent a first piece.
-pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), idle: Duration, timers: &Timers) -> Ended
+/// Carries bytes between a client and a backend. Each may already have sent a first piece. `guard` says until when.
+pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), guard: &InFlight, idle: Duration, timers: &Timers) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
@@ -55,6 +57,9 @@ where
     let timer = timers.after(idle);
     let mut seen = 0;
     let result = poll_fn(|cx| {
+        if guard.poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, LEFT)));
+        }
         let in_done = inward.poll(cx, &mut client, &mut backend)?;
         let out_done = outward.poll(cx, &mut backend, &mut client)?;
         if in_done.is_ready() && out_done.is_ready() {

@@ -117,7 +117,11 @@ fn closes(kind: ErrorKind) -> bool {
 /// A redirect to the same place with https.
 pub fn to_redirect(location: &str, mode: Mode) -> Response<ResponseBody> {
     // Browsers remember a permanent redirect of localhost for whatever runs there next.
-    let status = if mode == Mode::Laptop { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::PERMANENT_REDIRECT };
+    moved(if mode == Mode::Laptop { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::PERMANENT_REDIRECT }, location)
+}
+
+/// A redirect.
+pub fn moved(status: StatusCode, location: &str) -> Response<ResponseBody> {
     let mut response = of(status, format!("{status}: {location}\n"));
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);
