@@ -17,5 +17,6 @@ mod limits;
 mod nginx;
 mod plain;
 mod reload;
+mod snapshot;
 mod startup;
 mod tls;
