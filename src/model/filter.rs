@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use http::HeaderName;
+use http::{HeaderName, header};
 
 /// One change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Variable {
     TlsSniHostname,
     /// `TLSv1.2` or `TLSv1.3`.
     TlsVersion,
-    /// By its IANA name.
+    /// By the four hexadecimal digits that IANA has for it, as in `1301`.
     TlsCipherSuite,
     /// One that only a database or another machine knows: always nothing.
     Unknown,
@@ -75,6 +75,23 @@ pub enum InvalidTemplate {
     Variable(String),
     /// A character that no field may have (RFC 9110 section 5.5).
     Character,
+}
+
+/// Whether a filter may change a field. It may not touch what frames a message or belongs to one connection (RFC 9110
+/// section 7.6.1): whoever comes next would read another message than was sent.
+pub fn may_be_changed(name: &HeaderName) -> bool {
+    match *name {
+        header::HOST
+        | header::CONTENT_LENGTH
+        | header::TRANSFER_ENCODING
+        | header::CONNECTION
+        | header::UPGRADE
+        | header::TE
+        | header::TRAILER
+        | header::EXPECT
+        | header::PROXY_AUTHENTICATE => false,
+        _ => !matches!(name.as_str(), "keep-alive" | "proxy-connection" | "http2-settings"),
+    }
 }
 
 impl Variable {

@@ -17,7 +17,7 @@ mod status;
 
 pub use backend::{AffinityCookie, Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Readiness};
 pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
-pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable};
+pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable, may_be_changed};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
 pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};

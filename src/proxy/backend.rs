@@ -5,10 +5,12 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::timer::{Timer, Timers};
 use crate::model::{self, EndpointAddress, EndpointState, Readiness};
 use crate::telemetry::Label;
 
@@ -49,6 +51,8 @@ pub struct Endpoint {
     health: Mutex<Health>,
     /// Until when, as [`millis`] counts, it is only used if there is no other: a connection to it was refused.
     avoided_until: AtomicU64,
+    /// When what it still has is cut, as [`millis`] counts; 0: never.
+    cut_at: AtomicU64,
     /// For `localhost`: the candidate that answered last.
     candidate: AtomicU32,
     /// Wakes its prober: somebody has seen it fail.
@@ -67,7 +71,11 @@ pub struct Health {
 }
 
 /// A request that an endpoint has now. Dropping it says that it has it no longer.
-pub struct InFlight(Arc<Endpoint>);
+pub struct InFlight {
+    endpoint: Arc<Endpoint>,
+    /// Where the backend limits how long it may have it after it has left: waits for the end of that.
+    cut: Option<Timer>,
+}
 
 /// Requests that one endpoint may have at a time, over all workers. It bounds connections to a backend that answers
 /// nothing while clients send more; a healthy one stays far below.
@@ -93,6 +101,7 @@ impl Endpoint {
             ready: AtomicBool::new(false),
             health: Mutex::new(Health { state: EndpointState::Unknown, reason: "not checked yet".to_owned(), since: SystemTime::now() }),
             avoided_until: AtomicU64::new(0),
+            cut_at: AtomicU64::new(0),
             candidate: AtomicU32::new(0),
             suspected: Notify::new(),
         };
@@ -120,7 +129,13 @@ impl Endpoint {
     /// Gives it a request.
     pub fn acquire(self: &Arc<Self>) -> InFlight {
         self.in_flight.0.fetch_add(1, Ordering::Relaxed);
-        InFlight(self.clone())
+        InFlight { endpoint: self.clone(), cut: None }
+    }
+
+    /// It has left the configuration; what it still has is cut after `limit`.
+    pub fn cut_after(&self, limit: Duration) {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        self.cut_at.store(millis().saturating_add(limit), Ordering::Relaxed);
     }
 
     /// What is known of it.
@@ -174,13 +189,32 @@ impl Endpoint {
 impl InFlight {
     /// Whose request it is.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
-        &self.0
+        &self.endpoint
+    }
+
+    /// Ready once its endpoint has left for too long. Never so where the backend has no limit for that.
+    pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(timer) = &self.cut else { return Poll::Pending };
+        let at = self.endpoint.cut_at.load(Ordering::Relaxed);
+        if at != 0 {
+            timer.set(Duration::from_millis(at.saturating_sub(millis())));
+        }
+        timer.poll(cx)
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Backend {
+    /// Gives one of its endpoints a request.
+    pub fn give(&self, endpoint: &Arc<Endpoint>, timers: &Timers) -> InFlight {
+        let mut guard = endpoint.acquire();
+        guard.cut = self.model.draining.map(|_| timers.timer());
+        guard
     }
 }
 

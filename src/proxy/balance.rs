@@ -10,9 +10,18 @@ use super::error::ErrorKind;
 use super::random::{Random, mix};
 use crate::model::LoadBalancing;
 
+/// For whom an endpoint is picked.
+#[derive(Clone, Copy)]
+pub struct Client {
+    /// Where it comes from.
+    pub ip: IpAddr,
+    /// By what it comes back to the endpoint it had, whatever the algorithm.
+    pub session: Option<u64>,
+}
+
 /// Picks an endpoint that is ready, has room and is not among those that were `tried`; one of those again only if
 /// there is no other.
-pub fn pick(backend: &Backend, client: IpAddr, tried: &[u64], random: &Random) -> Result<Arc<Endpoint>, ErrorKind> {
+pub fn pick(backend: &Backend, client: Client, tried: &[u64], random: &Random) -> Result<Arc<Endpoint>, ErrorKind> {
     let fresh = |endpoint: &Endpoint| usable(endpoint) && !tried.contains(&endpoint.id);
     let good = |endpoint: &Endpoint| fresh(endpoint) && !endpoint.is_avoided();
     let found = by_algorithm(backend, client, random, good)
@@ -29,13 +38,16 @@ fn usable(endpoint: &Endpoint) -> bool {
     endpoint.is_ready() && endpoint.has_room()
 }
 
-fn by_algorithm<'b>(backend: &'b Backend, client: IpAddr, random: &Random, may: impl Fn(&Endpoint) -> bool) -> Option<&'b Arc<Endpoint>> {
+fn by_algorithm<'b>(backend: &'b Backend, client: Client, random: &Random, may: impl Fn(&Endpoint) -> bool) -> Option<&'b Arc<Endpoint>> {
     let endpoints = &backend.endpoints;
+    if let Some(session) = client.session {
+        return highest_score(endpoints, session, may);
+    }
     match backend.model.load_balancing {
         LoadBalancing::RoundRobin => from(endpoints, backend.turn.fetch_add(1, Ordering::Relaxed), may),
         LoadBalancing::Random => one_of(endpoints, random, &may),
         LoadBalancing::LeastRequests => less_busy(endpoints, random, &may),
-        LoadBalancing::Hash => highest_score(endpoints, client, may),
+        LoadBalancing::Hash => highest_score(endpoints, mix(client_key(client.ip)), may),
     }
 }
 
@@ -74,8 +86,7 @@ fn less_busy<'e>(endpoints: &'e [Arc<Endpoint>], random: &Random, may: &impl Fn(
 }
 
 /// Rendezvous hashing: when an endpoint goes, only its own clients move.
-fn highest_score(endpoints: &[Arc<Endpoint>], client: IpAddr, may: impl Fn(&Endpoint) -> bool) -> Option<&Arc<Endpoint>> {
-    let client = mix(client_key(client));
+fn highest_score(endpoints: &[Arc<Endpoint>], client: u64, may: impl Fn(&Endpoint) -> bool) -> Option<&Arc<Endpoint>> {
     endpoints.iter().filter(|endpoint| may(endpoint)).max_by_key(|endpoint| mix(client ^ address_key(endpoint)))
 }
 

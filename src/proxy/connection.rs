@@ -218,7 +218,7 @@ async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Sw
     connection.phase.tunnel();
     worker.metrics.tunnel_opened();
     let backend = switched.backend.into_parts();
-    let ended = tunnel::run((stream, read), backend, idle, switched.limit.as_deref(), &worker.upstream.timers).await;
+    let ended = tunnel::run((stream, read), backend, (&switched.guard, switched.limit.as_deref()), idle, &worker.upstream.timers).await;
     worker.metrics.tunnel_closed();
     drop(switched.guard);
     record.notes.bytes_in = ended.bytes_in;

@@ -36,6 +36,12 @@ impl Nominated {
         self.0.iter()
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(&self, others: impl IntoIterator<Item = HeaderName>) -> Self {
+        Self(self.0.iter().cloned().chain(others).collect())
+    }
+
     fn contains(&self, name: &HeaderName) -> bool {
         !self.0.is_empty() && self.0.contains(name)
     }

@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 use rustls::ServerConfig;
 
 use super::backend::{Backend, Endpoint, EndpointIdentity, RetryBudget};
+use super::departure::Departures;
 use super::random::Random;
 use super::socket::SocketKey;
 use super::tls::{self, Certificates, KeyRing};
@@ -37,6 +38,8 @@ pub struct Live {
     policies: Table<TlsPolicy>,
     /// Where redirects to https lead.
     pub https_port: Option<HttpsPort>,
+    /// How workers learn that an endpoint has left.
+    pub departures: Arc<Departures>,
     certificates: CertificateTable,
     issuer: Option<Arc<dyn Issue>>,
     sockets: HashMap<SocketKey, Arc<LiveSocket>>,
@@ -134,6 +137,7 @@ impl Live {
             tls: HashMap::new(),
             policies: Table::build([]),
             https_port: None,
+            departures: Arc::default(),
             certificates: CertificateTable::build(&[]),
             issuer: None,
             sockets: HashMap::new(),
@@ -157,6 +161,7 @@ impl Live {
             tls: tls(&snapshot, before, foundation),
             policies: Table::build(snapshot.server_name_policies.iter().map(policy)),
             https_port: https_port(&snapshot, bound),
+            departures: before.departures.clone(),
             certificates: CertificateTable::build(&snapshot.certificates),
             issuer: foundation.issuer.clone(),
             sockets,

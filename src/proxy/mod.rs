@@ -3,11 +3,14 @@
 //! file does one thing for them.
 
 mod accept;
+mod affinity;
 mod backend;
 mod balance;
 mod body;
 mod connection;
+mod departure;
 mod error;
+mod filter;
 mod headers;
 mod health;
 mod http;
@@ -192,6 +195,7 @@ impl Proxy {
         *self.sockets.lock().unwrap_or_else(PoisonError::into_inner) = published_sockets(&live.snapshot, &published.bound);
         let before = self.live.swap(live.clone());
         self.prober.watch(live.backends.clone());
+        departure::retire(&before, &live);
         self.change(open, close).await;
         self.admission.reconsider();
         published.retired.retain(|live| Arc::strong_count(live) > 1);

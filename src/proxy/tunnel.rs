@@ -11,7 +11,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
+use super::backend::InFlight;
 use super::timer::{Timer, Timers};
+use super::upstream::LEFT;
 
 /// How a tunnel ended.
 #[derive(Debug, Default)]
@@ -44,12 +46,13 @@ enum DirectionState {
 
 /// Carries bytes between a client and a backend. Each may already have sent a first piece.
 ///
-/// `limit` is when it ends at the latest, whatever is said.
-pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), idle: Duration, limit: Option<&Timer>, timers: &Timers) -> Ended
+/// `ends` says when it ends at the latest, whatever is said: its endpoint has left, or its time is over.
+pub async fn run<C, B>(client: (C, Bytes), backend: (B, Bytes), ends: (&InFlight, Option<&Timer>), idle: Duration, timers: &Timers) -> Ended
 where
     C: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
+    let (guard, limit) = ends;
     let (mut client, first_in) = client;
     let (mut backend, first_out) = backend;
     let mut inward = Direction::new(&first_in);
@@ -57,6 +60,9 @@ where
     let timer = timers.after(idle);
     let mut seen = 0;
     let result = poll_fn(|cx| {
+        if guard.poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, LEFT)));
+        }
         let in_done = inward.poll(cx, &mut client, &mut backend)?;
         let out_done = outward.poll(cx, &mut backend, &mut client)?;
         if in_done.is_ready() && out_done.is_ready() {

@@ -42,6 +42,8 @@ pub struct Worker {
     pub explainer: Option<Arc<dyn Explain>>,
     /// As everybody who waits has been told.
     told: Cell<Stage>,
+    /// Of which everybody who waits has been told.
+    departures: Cell<u64>,
     drain: Drain,
 }
 
@@ -120,6 +122,7 @@ impl Start {
             mode: self.mode,
             explainer: self.explainer,
             told: Cell::new(self.drain.stage()),
+            departures: Cell::default(),
             drain: self.drain,
         });
         if let Some((acceptor, changes)) = self.acceptor.take() {
@@ -173,7 +176,8 @@ impl Worker {
         self.upstream.timers.sweep(now);
         self.upstream.pools.sweep(now);
         let stage = self.drain.stage();
-        if stage != self.told.replace(stage) {
+        let departures = self.live.load().departures.count();
+        if stage != self.told.replace(stage) || departures != self.departures.replace(departures) {
             self.upstream.timers.wake_all();
         }
         stage < Stage::Stopped

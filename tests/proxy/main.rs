@@ -5,8 +5,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod affinity;
 mod bodies;
+mod departure;
 mod drain;
+mod filters;
 mod health;
 mod http1;
 mod http2;
@@ -15,5 +18,6 @@ mod manifests;
 mod nginx;
 mod plain;
 mod reload;
+mod snapshot;
 mod startup;
 mod tls;

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::kubernetes::ServiceBackend;
 use super::settings::or;
-use crate::control::config::{self, EndpointText, HostName, HttpGet, PortReference, ReadinessProbe, TcpSocket, UriScheme};
+use crate::control::config::{self, EndpointText, HostName, HttpGet, Period, PortReference, ReadinessProbe, SessionAffinity, TcpSocket, UriScheme};
 use crate::control::resources::{Object, Resources};
 use crate::control::yaml::Located;
 use crate::model::{
-    Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme, Readiness, Reason,
+    AffinityCookie, Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme,
+    Readiness, Reason,
 };
 
 pub(super) fn compile(resources: &Resources, findings: &mut Vec<Diagnostic>) -> Vec<Arc<Backend>> {
@@ -41,16 +42,31 @@ fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, fi
     Backend {
         name: name.to_owned(),
         endpoints,
-        load_balancing: match spec.load_balancing {
-            config::LoadBalancing::RoundRobin => LoadBalancing::RoundRobin,
-            config::LoadBalancing::LeastRequests => LoadBalancing::LeastRequests,
-            config::LoadBalancing::Random => LoadBalancing::Random,
-            config::LoadBalancing::Hash => LoadBalancing::Hash,
-        },
+        load_balancing: load_balancing(&spec.value),
         readiness: readiness(name, object, findings),
         timeouts: timeouts(&spec.timeouts),
-        affinity: None,
-        draining: None,
+        affinity: affinity(&spec.value),
+        draining: spec.timeouts.draining.map(|Period(period)| period),
+    }
+}
+
+fn load_balancing(spec: &config::Backend) -> LoadBalancing {
+    if spec.session_affinity == Some(SessionAffinity::ClientAddress) {
+        return LoadBalancing::Hash;
+    }
+    match spec.load_balancing.as_ref().map(|balancing| balancing.value) {
+        None => LoadBalancing::default(),
+        Some(config::LoadBalancing::RoundRobin) => LoadBalancing::RoundRobin,
+        Some(config::LoadBalancing::LeastRequests) => LoadBalancing::LeastRequests,
+        Some(config::LoadBalancing::Random) => LoadBalancing::Random,
+        Some(config::LoadBalancing::Hash) => LoadBalancing::Hash,
+    }
+}
+
+fn affinity(spec: &config::Backend) -> Option<AffinityCookie> {
+    match spec.session_affinity.as_ref()? {
+        SessionAffinity::ClientAddress => None,
+        SessionAffinity::Cookie { name, ttl } => Some(AffinityCookie { name: name.clone(), max_age: ttl.map(|Period(period)| period) }),
     }
 }
 

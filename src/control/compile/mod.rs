@@ -5,6 +5,7 @@
 
 mod backend;
 mod certificate;
+mod filter;
 mod kubernetes;
 mod listener;
 mod pair;

@@ -12,7 +12,8 @@ use crate::control::config::{self, OptionalLimit, PathType, RouteRule};
 use crate::control::resources::{Collection, Entry, Object};
 use crate::control::yaml::closest;
 use crate::model::{
-    Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, Origin, Origins, PathMatch, Reason, Route, Target,
+    Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, Origin, Origins, PathMatch, PlainHttp, Reason, Route,
+    Target,
 };
 
 pub(super) fn compile(
@@ -124,15 +125,20 @@ fn build(name: &str, object: &Object<RouteRule>, backends: &Collection<config::B
             },
             conditions: conditions(rule),
         },
-        plain_http: policy.map(plain_http),
+        plain_http: policy.map(plain_http).or_else(|| redirects_to_https(rule)),
         https_redirect: None,
         request_timeout: rule.timeouts.request.map_or(Duration::MAX, |OptionalLimit(limit)| limit),
         limits_tunnels: false,
-        filters: Vec::new(),
+        filters: super::filter::filters(rule),
         log_sampling: LogSampling::ALL,
         behaviour: Behaviour::Genkan,
         action: action(rule, backends),
     }
+}
+
+/// A rule that sends plain HTTP to https forwards nothing, so it need not be allowed to.
+fn redirects_to_https(rule: &config::Rule) -> Option<PlainHttp> {
+    rule.redirect().filter(|redirect| redirect.scheme == Some(config::Scheme::Https)).map(|_| PlainHttp::Allow)
 }
 
 fn conditions(rule: &config::Rule) -> Conditions {
@@ -148,6 +154,9 @@ fn conditions(rule: &config::Rule) -> Conditions {
 }
 
 fn action(rule: &config::Rule, backends: &Collection<config::Backend>) -> Action {
+    if let Some(redirect) = rule.redirect() {
+        return Action::Redirect(super::filter::redirect(redirect));
+    }
     let single = rule.backend.iter().map(|backend| Target { backend: backend.to_string(), weight: 1 });
     let several = rule.backends.iter().map(|backend| Target { backend: backend.name.to_string(), weight: backend.weight.0 });
     let targets: Vec<Target> = single.chain(several).collect();

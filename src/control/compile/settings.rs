@@ -20,7 +20,11 @@ pub(super) fn tls(settings: &Settings) -> TlsPolicy {
         Some(config::TlsVersion::V1_3) => TlsVersion::Tls13,
         Some(config::TlsVersion::V1_2) | None => TlsVersion::Tls12,
     };
-    TlsPolicy { minimum_version, profile: TlsProfile::default() }
+    let profile = match settings.tls.profile {
+        Some(config::TlsProfile::Modern) | None => TlsProfile::Modern,
+        Some(config::TlsProfile::Compatible) => TlsProfile::Compatible,
+    };
+    TlsPolicy { minimum_version, profile }
 }
 
 /// How long the cloud's load balancer keeps clients' connections; not settable there.

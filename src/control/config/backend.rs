@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{EndpointText, HostName, PortReference, PositivePeriod, ProbePath};
+use super::affinity::SessionAffinity;
+use super::values::{EndpointText, HostName, Period, PortReference, PositivePeriod, ProbePath};
 use super::{NOT_YET, not_yet};
 use crate::control::yaml::Located;
 
@@ -22,7 +23,7 @@ pub struct Backend {
     pub protocol: BackendProtocol,
     /// How an endpoint is picked. Default: LeastRequests.
     #[serde(default)]
-    pub load_balancing: LoadBalancing,
+    pub load_balancing: Option<Located<LoadBalancing>>,
     /// When an endpoint is ready. Default: GET / on its port.
     #[serde(default)]
     pub readiness_probe: Option<Located<ReadinessProbe>>,
@@ -50,8 +51,7 @@ pub struct Backend {
     pub slow_start: Option<SlowStartNotYet>,
     /// How a client stays with its endpoint.
     #[serde(default)]
-    #[schemars(skip)]
-    pub session_affinity: Option<SessionAffinityNotYet>,
+    pub session_affinity: Option<SessionAffinity>,
 }
 
 not_yet!(
@@ -59,7 +59,6 @@ not_yet!(
     RetriesNotYet "backends[].retries",
     OutliersNotYet "backends[].outliers",
     SlowStartNotYet "backends[].slowStart",
-    SessionAffinityNotYet "backends[].sessionAffinity",
 );
 
 /// What endpoints speak.
@@ -125,6 +124,9 @@ pub struct BackendTimeouts {
     pub idle: Option<PositivePeriod>,
     /// How long an unused connection is kept; shorter than the backend keeps it. Default: 4s.
     pub keep_alive: Option<PositivePeriod>,
+    /// How long what an endpoint still has may go on after the endpoint has left; 0s: it is cut at once. Default: until
+    /// it ends.
+    pub draining: Option<Period>,
 }
 
 /// A container's `readinessProbe`.

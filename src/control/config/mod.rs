@@ -1,8 +1,10 @@
 //! The types of the configuration file: what may be written, with its defaults and its documentation. `genkan schema`
 //! is generated from them. What it all means together is decided in `compile`.
 
+mod affinity;
 mod backend;
 mod duplicates;
+mod filter;
 mod flags;
 mod kubernetes;
 mod listener;
@@ -15,8 +17,10 @@ use serde::Deserialize;
 
 use super::yaml::{Located, NOT_YET};
 
+pub use affinity::SessionAffinity;
 pub use backend::{Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, ReadinessProbe, Seconds, TcpSocket, UriScheme};
 pub use duplicates::duplicates;
+pub use filter::{Filter, HeaderModifier, HeaderText, PathModifier, RequestRedirect, Scheme};
 pub use flags::{Laptop, Overrides, one_backend};
 pub use kubernetes::{
     Address, Behaviour, DEFAULT_NAMESPACE, Kubernetes, Mappings, Namespaced, PairPath, Places, ServiceName, SslPolicy, SslProfile, Surroundings,
@@ -86,9 +90,8 @@ pub enum UnknownServerName {
 pub struct Tls {
     /// The oldest version that is negotiated. Default: 1.2.
     pub minimum_version: Option<TlsVersion>,
-    /// Suites and groups.
-    #[schemars(skip)]
-    pub profile: Option<ProfileNotYet>,
+    /// Cipher suites. Default: Modern.
+    pub profile: Option<TlsProfile>,
     /// Ticket keys that several processes share.
     #[schemars(skip)]
     pub ticket_keys: Option<TicketKeysNotYet>,
@@ -103,6 +106,15 @@ pub enum TlsVersion {
     /// TLS 1.3.
     #[serde(rename = "1.3")]
     V1_3,
+}
+
+/// Cipher suites by the names of the cloud's policies.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+pub enum TlsProfile {
+    /// AES-GCM and ChaCha20-Poly1305 with ephemeral keys.
+    Modern,
+    /// The same: what older clients would need beyond it is not safe.
+    Compatible,
 }
 
 /// How long clients may take.
@@ -238,7 +250,6 @@ use not_yet;
 not_yet!(
     ClientAddressNotYet "clientAddress",
     TracingNotYet "tracing",
-    ProfileNotYet "tls.profile",
     TicketKeysNotYet "tls.ticketKeys",
     AdminTokenNotYet "admin.token",
     UnixSocketNotYet "admin.unixSocket",

@@ -7,8 +7,9 @@ use crate::control::yaml::{Located, Problem, Span};
 use crate::model::Reason;
 
 use super::{
-    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, HostText, Kubernetes, Limits, Listen,
-    Listener, ListenerProtocol, LoadBalancing, OrAuto, PathType, PlainHttp, Route, Rule, Timeouts, Tls, UnknownServerName,
+    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, Filter, HostText, Kubernetes, Limits, Listen,
+    Listener, ListenerProtocol, LoadBalancing, OrAuto, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule, Timeouts, Tls,
+    UnknownServerName,
 };
 
 /// Everything in a configuration.
@@ -68,6 +69,7 @@ pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
     check_listeners(config.listeners.as_deref().unwrap_or_default(), &mut problems);
     check_probes(&config.backends, &mut problems);
     problems.extend(config.kubernetes.check());
+    check_affinity(&config.backends, &mut problems);
     let routes: Vec<_> = config.routes.into_iter().flat_map(|route| rules(route, &mut problems)).collect();
     if !problems.is_empty() {
         return Err(problems);
@@ -124,6 +126,16 @@ fn check_probes(backends: &[Located<Backend>], problems: &mut Vec<Problem>) {
     }
 }
 
+/// Whoever comes back to an endpoint is not balanced in another way.
+fn check_affinity(backends: &[Located<Backend>], problems: &mut Vec<Problem>) {
+    for backend in backends.iter().filter(|backend| backend.session_affinity.is_some()) {
+        if let Some(balancing) = backend.load_balancing.as_ref().filter(|balancing| balancing.value != LoadBalancing::Hash) {
+            let message = format!("sessionAffinity and loadBalancing: {:?} exclude each other", balancing.value);
+            problems.push(problem(balancing.span, message, "take loadBalancing out: clients without a session are spread evenly"));
+        }
+    }
+}
+
 fn name_listener(listener: Located<Listener>) -> (String, Located<Listener>) {
     let name = listener.name.clone().unwrap_or_else(|| match listener.protocol {
         ListenerProtocol::Https => "https".to_owned(),
@@ -157,7 +169,7 @@ fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Loc
     let alone = rules.len() == 1;
     let mut named = Vec::with_capacity(rules.len());
     for Located { value: rule, span } in rules {
-        if let Some(found) = check_backends(&rule, span) {
+        if let Some(found) = check_redirect(&rule).or_else(|| check_backends(&rule, span)) {
             problems.push(found);
             continue;
         }
@@ -178,6 +190,7 @@ fn check_backends(rule: &Rule, span: Span) -> Option<Problem> {
         (Some(backend), false) => {
             Some(problem(backend.span, "a rule has either backend or backends".to_owned(), "list them all under backends, with weights"))
         }
+        (None, true) if rule.redirect().is_some() => None,
         (None, true) => Some(Problem {
             span,
             reason: Reason::MissingField,
@@ -186,6 +199,28 @@ fn check_backends(rule: &Rule, span: Span) -> Option<Problem> {
         }),
         (Some(_), true) | (None, false) => None,
     }
+}
+
+/// A redirect is all that its rule does, and it must lead elsewhere.
+fn check_redirect(rule: &Rule) -> Option<Problem> {
+    let mut redirects = rule.redirects();
+    let (redirect, span) = redirects.next()?;
+    if let Some((_, second)) = redirects.next() {
+        return Some(problem(second, "a rule redirects once".to_owned(), "keep one filter of type RequestRedirect"));
+    }
+    if let Some((_, backend)) = rule.backend_names().next() {
+        let message = "a rule that redirects has no backend".to_owned();
+        return Some(problem(backend, message, "take the backend out, or the filter of type RequestRedirect"));
+    }
+    if matches!(redirect.path, Some(PathModifier::Prefix(_))) && rule.path_type == Some(PathType::Exact) {
+        let message = "ReplacePrefixMatch needs a rule that matches by a prefix".to_owned();
+        return Some(problem(span, message, "write pathType: PathPrefix, or type: ReplaceFullPath"));
+    }
+    let nothing = RequestRedirect { status_code: redirect.status_code, scheme: redirect.scheme, ..RequestRedirect::default() };
+    (*redirect == nothing).then(|| {
+        let message = "this redirect leads to where the request already is".to_owned();
+        problem(span, message, "write plainHttp: Redirect to send plain HTTP to https, or another hostname, path or port")
+    })
 }
 
 fn problem(span: Span, message: String, help: &str) -> Problem {
@@ -244,6 +279,18 @@ impl Rule {
         let single = self.backend.iter().map(|backend| (&backend.value, backend.span));
         single.chain(self.backends.iter().map(|backend| (&backend.value.name, backend.span)))
     }
+
+    /// Where the rule sends clients instead.
+    pub fn redirect(&self) -> Option<&RequestRedirect> {
+        self.redirects().next().map(|(redirect, _)| redirect)
+    }
+
+    fn redirects(&self) -> impl Iterator<Item = (&RequestRedirect, Span)> {
+        self.filters.iter().filter_map(|filter| match &filter.value {
+            Filter::Redirect(redirect) => Some((redirect, filter.span)),
+            Filter::RequestHeaders(_) | Filter::ResponseHeaders(_) => None,
+        })
+    }
 }
 
 /// A backend with every default.
@@ -252,7 +299,7 @@ pub fn plain_backend(name: String, span: Span, endpoints: impl IntoIterator<Item
         name: Located { value: name, span },
         endpoints: endpoints.into_iter().map(|value| Located { value, span }).collect(),
         protocol: super::BackendProtocol::default(),
-        load_balancing: LoadBalancing::default(),
+        load_balancing: None,
         readiness_probe: None,
         assume_ready: false,
         timeouts: BackendTimeouts::default(),

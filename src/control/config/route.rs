@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::filter::Filter;
 use super::listener::PlainHttp;
 use super::values::{BackendName, HostText, OptionalLimit, Weight};
 use super::{NOT_YET, not_yet};
@@ -36,7 +37,7 @@ pub struct Route {
     /// See a rule's.
     pub query_params: Pairs,
     /// See a rule's.
-    pub filters: NoFilters,
+    pub filters: Vec<Located<Filter>>,
     /// See a rule's.
     pub timeouts: RuleTimeouts,
     /// See a rule's.
@@ -62,8 +63,8 @@ pub struct Rule {
     pub headers: Pairs,
     /// Query parameters with exactly these values: a mapping, or HTTPRoute's list.
     pub query_params: Pairs,
-    /// HTTPRoute's filters.
-    pub filters: NoFilters,
+    /// HTTPRoute's filters, in this order.
+    pub filters: Vec<Located<Filter>>,
     /// How long a request may take.
     pub timeouts: RuleTimeouts,
     /// A backend's name or URL.
@@ -269,31 +270,5 @@ impl JsonSchema for Pairs {
             { "type": "object", "additionalProperties": { "type": "string" } },
             { "type": "array", "items": item },
         ] })
-    }
-}
-
-/// A list of filters that must still be empty.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct NoFilters;
-
-not_yet!(FilterNotYet "filters");
-
-impl<'de> Deserialize<'de> for NoFilters {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Vec::<FilterNotYet>::deserialize(deserializer).map(|_| Self)
-    }
-}
-
-impl JsonSchema for NoFilters {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "NoFilters".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "array", "maxItems": 0 })
     }
 }

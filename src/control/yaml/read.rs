@@ -18,8 +18,8 @@ use super::suggest::closest;
 
 /// A custom error that begins with this is about something that exists in the design but not in the program.
 pub const NOT_YET: &str = "not yet: ";
-/// Between a custom error's message and what to do about it.
-const HELP: &str = "; write ";
+/// Between a custom error's message and what to do about it: the words that begin that.
+const HELP: [&str; 2] = ["write ", "did you mean "];
 /// More mistakes than this are not read by anybody.
 const MAX_PROBLEMS: usize = 100;
 
@@ -126,8 +126,9 @@ impl de::Error for Error {
         if let Some(what) = text.strip_prefix(NOT_YET) {
             return Self::new(Reason::NotYetSupported, format!("not yet supported: {what}"), Some("take it out for now".to_owned()));
         }
-        match text.split_once(HELP) {
-            Some((message, help)) => Self::new(Reason::InvalidValue, message.to_owned(), Some(format!("write {help}"))),
+        let help = HELP.iter().find_map(|begins| text.find(&format!("; {begins}")));
+        match help {
+            Some(at) => Self::new(Reason::InvalidValue, text[..at].to_owned(), Some(text[at + "; ".len()..].to_owned())),
             None => Self::new(Reason::InvalidValue, text, None),
         }
     }

@@ -34,8 +34,12 @@ fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
     }
 }
 
-fn client(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn client(last: u8) -> Client {
+    Client { ip: IpAddr::from([192, 0, 2, last]), session: None }
+}
+
+fn session(last: u8) -> Client {
+    Client { ip: IpAddr::from([192, 0, 2, 1]), session: Some(mix(last.into())) }
 }
 
 fn counts(backend: &Backend, picks: usize) -> HashMap<u64, usize> {
@@ -66,15 +70,28 @@ fn the_less_busy_is_preferred() {
 
 #[test]
 fn a_client_keeps_its_endpoint_when_another_goes() {
-    let backend = backend(LoadBalancing::Hash, &[true; 5]);
-    let random = Random::seeded(1);
-    let before: Vec<u64> = (0..=255).map(|last| pick(&backend, client(last), &[], &random).unwrap().id).collect();
-    let gone = &backend.endpoints[2];
-    gone.set_health(EndpointState::NotReady, String::new());
-    for (last, before) in (0..=255).zip(before) {
-        let now = pick(&backend, client(last), &[], &random).unwrap().id;
-        assert!(now == before || before == gone.id, "client {last} moved without need");
+    for (algorithm, client) in [(LoadBalancing::Hash, client as fn(u8) -> Client), (LoadBalancing::LeastRequests, session)] {
+        let backend = backend(algorithm, &[true; 5]);
+        let random = Random::seeded(1);
+        let before: Vec<u64> = (0..=255).map(|last| pick(&backend, client(last), &[], &random).unwrap().id).collect();
+        let gone = &backend.endpoints[2];
+        assert!((20..90).contains(&before.iter().filter(|id| **id == gone.id).count()), "clients are spread evenly");
+        gone.set_health(EndpointState::NotReady, String::new());
+        for (last, before) in (0..=255).zip(before) {
+            let now = pick(&backend, client(last), &[], &random).unwrap().id;
+            assert!(now == before || before == gone.id, "client {last} moved without need");
+        }
     }
+}
+
+#[test]
+fn a_session_goes_elsewhere_while_its_endpoint_cannot_be_used() {
+    let backend = backend(LoadBalancing::RoundRobin, &[true; 3]);
+    let random = Random::seeded(1);
+    let own = pick(&backend, session(7), &[], &random).unwrap();
+    let other = pick(&backend, session(7), &[own.id], &random).unwrap();
+    assert_ne!(other.id, own.id);
+    assert_eq!(pick(&backend, session(7), &[], &random).unwrap().id, own.id, "and comes back");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::tls;
 use super::verdict::Outcome;
-use crate::model::{EndpointAddress, Probe, ProbeAction, ProbeScheme};
+use crate::model::{EndpointAddress, Probe, ProbeAction, ProbeScheme, ProbeSuccess};
 use crate::proxy::error::is_out_of_resources;
 use crate::proxy::upstream::open;
 
@@ -42,15 +42,15 @@ impl Checker {
     /// Checks an endpoint; `None` if this process was too busy, or too short of something, to tell.
     pub async fn check(&self, address: EndpointAddress, probe: &Probe) -> Option<Outcome> {
         let started = Instant::now();
-        match timeout(probe.timeout, self.act(address, &probe.action)).await {
+        match timeout(probe.timeout, self.act(address, probe)).await {
             Ok(outcome) => outcome,
             Err(_) if started.elapsed() > probe.timeout + LATE => None,
             Err(_) => Some(failed(format!("no answer within {} s", probe.timeout.as_secs()), false)),
         }
     }
 
-    async fn act(&self, address: EndpointAddress, action: &ProbeAction) -> Option<Outcome> {
-        let (host, port) = match action {
+    async fn act(&self, address: EndpointAddress, probe: &Probe) -> Option<Outcome> {
+        let (host, port) = match &probe.action {
             ProbeAction::HttpGet { host, port, .. } | ProbeAction::TcpSocket { host, port } => (host.as_deref(), *port),
         };
         let stream = match connect(address, host, port).await {
@@ -58,13 +58,12 @@ impl Checker {
             Err(error) if is_out_of_resources(&error) => return None,
             Err(error) => return Some(failed(describe(&error), true)),
         };
-        Some(match action {
+        Some(match &probe.action {
             ProbeAction::TcpSocket { .. } => Outcome::Passed("it accepts connections".to_owned()),
             ProbeAction::HttpGet { path, scheme, headers, .. } => {
                 let request = request(address, host, port, path, headers);
                 match self.get(stream, *scheme, &request).await {
-                    Ok(status) if (200..400).contains(&status) => Outcome::Passed(format!("it answers {status}")),
-                    Ok(status) => failed(format!("it answers {status}, expected 200 to 399"), false),
+                    Ok(status) => judge(status, probe.success),
                     Err(Problem::Connect(error)) => failed(format!("no TLS: {}", describe(&error)), false),
                     Err(Problem::Talk(error)) => failed(describe(&error), false),
                 }
@@ -82,6 +81,14 @@ impl Checker {
             }
         }
     }
+}
+
+fn judge(status: u16, success: ProbeSuccess) -> Outcome {
+    let (passes, expected) = match success {
+        ProbeSuccess::Below400 => ((200..400).contains(&status), "200 to 399"),
+        ProbeSuccess::Exactly200 => (status == 200, "exactly 200"),
+    };
+    if passes { Outcome::Passed(format!("it answers {status}")) } else { failed(format!("it answers {status}, expected {expected}"), false) }
 }
 
 fn failed(why: String, unreachable: bool) -> Outcome {
@@ -178,6 +185,16 @@ mod tests {
         assert!(plain.starts_with("GET /healthz?a__b HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: genkan-probe/"), "{plain}");
         let own = request(address, None, None, "/", &[("Host".to_owned(), "web".to_owned()), ("X-A".to_owned(), "1".to_owned())]);
         assert!(own.contains("\r\nHost: web\r\nX-A: 1\r\nConnection: close\r\n\r\n") && !own.contains("127.0.0.1"), "{own}");
+    }
+
+    #[test]
+    fn a_status_passes_as_the_probe_has_it() {
+        for (status, below_400, exactly_200) in [(200, true, true), (204, true, false), (302, true, false), (404, false, false), (199, false, false)]
+        {
+            let passes = |success| matches!(judge(status, success), Outcome::Passed(_));
+            assert_eq!((passes(ProbeSuccess::Below400), passes(ProbeSuccess::Exactly200)), (below_400, exactly_200), "{status}");
+        }
+        assert_eq!(judge(302, ProbeSuccess::Exactly200), failed("it answers 302, expected exactly 200".to_owned(), false));
     }
 
     #[test]

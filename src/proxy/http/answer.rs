@@ -173,6 +173,11 @@ pub fn to_redirect(location: &str, status: Option<StatusCode>, mode: Mode) -> Re
         (_, Some(status)) => status,
         (Mode::Run, None) => StatusCode::PERMANENT_REDIRECT,
     };
+    moved(status, location)
+}
+
+/// A redirect.
+pub fn moved(status: StatusCode, location: &str) -> Response<ResponseBody> {
     let mut response = of(status, format!("{status}: {location}\n"));
     if let Ok(location) = HeaderValue::from_str(location) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode, Version};
 
@@ -13,15 +14,20 @@ use super::answer::{self, Circumstances};
 use super::forwarded::Forwarded;
 use super::ids::Ids;
 use super::record::{Notes, Record, RecordedBody};
+use super::redirect;
 use super::request::{Checked, check};
 use super::secure::{self, Decision};
 use super::{Connection, Switched};
 use crate::drain::Stage;
-use crate::model::{Action, Behaviour, Explained};
+use crate::model::{Behaviour, Explained};
+use crate::proxy::affinity::Session;
 use crate::proxy::backend::Backend;
-use crate::proxy::balance::pick;
+use crate::proxy::balance::{Client, pick};
 use crate::proxy::body::{Length, RequestBody, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
+use crate::proxy::filter;
+use crate::proxy::filter::facts::Facts;
+use crate::proxy::filter::request::Changed;
 use crate::proxy::live::{Live, LiveRoute, LiveSet};
 use crate::proxy::upstream::http1::head::RequestHead;
 use crate::proxy::upstream::{Answer, Bounds, Failed, Outcome, Seen, Try};
@@ -46,6 +52,8 @@ const MAX_TRIES: usize = 3;
 enum Plan {
     Forward(Arc<Backend>, Bounds),
     Redirect(String, Option<StatusCode>),
+    /// It is answered without a backend.
+    Answer(Response<ResponseBody>),
     Close,
 }
 
@@ -60,6 +68,10 @@ pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: Request
         }
         Ok((_, Plan::Redirect(location, status))) => {
             let response = answer::to_redirect(&location, status, connection.worker.mode);
+            notes.refused(response.status(), None);
+            return Ok(own(connection, response, record));
+        }
+        Ok((_, Plan::Answer(response))) => {
             notes.refused(response.status(), None);
             return Ok(own(connection, response, record));
         }
@@ -98,7 +110,14 @@ fn own(connection: &Connection, mut response: Response<ResponseBody>, record: Bo
     if record.request.method == Method::HEAD {
         *response.body_mut() = ResponseBody::Empty;
     }
+    filter::response::filter(record.notes.filters(), &facts(connection, &record.request), response.headers_mut());
     recorded(connection, response, record)
+}
+
+/// What filters may tell of a request.
+fn facts<'a>(connection: &'a Connection, request: &'a Parts) -> Facts<'a> {
+    let Connection { client, local, tls, .. } = connection;
+    Facts { client: *client, local: *local, tls: tls.as_ref(), version: request.version, headers: &request.headers }
 }
 
 /// The answer to whatever went wrong.
@@ -160,9 +179,9 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
         }
     }
     let route = route.ok_or(ErrorKind::NoRoute)?;
-    notes.route = Some((route.model.name.clone(), route.label));
-    if route.model.action == Action::NotFound {
-        return Err(ErrorKind::NoRoute);
+    notes.route = Some((route.model.clone(), route.label));
+    if let Some(response) = redirect::answer(connection, &live, route, &checked)? {
+        return Ok((checked, Plan::Answer(response)));
     }
     let timer = (route.model.request_timeout != std::time::Duration::MAX)
         .then(|| Rc::new(connection.worker.upstream.timers.after(route.model.request_timeout)));
@@ -177,7 +196,6 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
         overall: timer,
     };
     notes.backend = Some(backend.clone());
-    notes.limits_tunnels = route.model.limits_tunnels;
     Ok((checked, Plan::Forward(backend.clone(), bounds)))
 }
 
@@ -214,30 +232,38 @@ impl Request<'_> {
         }
         let worker = &self.connection.worker;
         let added = self.added();
+        let changed = filter::request::filter(notes.filters(), &facts(self.connection, self.parts), &self.checked.nominated, &added);
+        let session = self.backend.model.affinity.as_ref().map(|cookie| Session::of(cookie, &self.parts.headers, &worker.random));
+        let client = Client { ip: self.connection.client.ip(), session: session.as_ref().map(Session::key) };
         let mut tried = Vec::new();
         let mut lost = None;
         self.backend.retries.deposit();
         loop {
-            let picked = pick(&self.backend, self.connection.client.ip(), &tried, &worker.random);
+            let picked = pick(&self.backend, client, &tried, &worker.random);
             let endpoint = picked.map_err(|kind| lost.take().unwrap_or_else(|| kind.into()))?;
             if lost.is_some() {
                 worker.metrics.retry(self.backend.label);
             }
             notes.send(&endpoint);
             let length = body.length();
-            let attempt = Try { head: self.head(&added), endpoint: endpoint.acquire(), fresh: !tried.is_empty(), bounds: self.bounds.clone() };
+            let guard = self.backend.give(&endpoint, &worker.upstream.timers);
+            let head = self.head(&added, changed.as_ref());
+            let attempt = Try { head, endpoint: guard, fresh: !tried.is_empty(), bounds: self.bounds.clone() };
             match worker.upstream.send(attempt, body).await {
                 Outcome::Answered(answer) => {
                     let mut response = relay(notes, answer);
                     if let Some(alias) = &self.checked.alias {
                         alias.map_back(response.headers_mut());
                     }
+                    self.finish(notes, session.as_ref(), response.headers_mut());
                     return Ok(Answered::Response(response));
                 }
                 Outcome::Switched(head, backend, guard) => {
                     notes.answered(head.status);
-                    let response = switching(head.headers, head.upgrade);
-                    let limit = self.bounds.overall.clone().filter(|_| notes.limits_tunnels);
+                    let mut response = switching(head.headers, head.upgrade);
+                    self.finish(notes, session.as_ref(), response.headers_mut());
+                    let limited = notes.route.as_ref().is_some_and(|(route, _)| route.limits_tunnels);
+                    let limit = self.bounds.overall.clone().filter(|_| limited);
                     return Ok(Answered::Switched(response, Switched { backend, guard, limit }));
                 }
                 Outcome::Failed(failed) => {
@@ -251,14 +277,25 @@ impl Request<'_> {
         }
     }
 
-    fn head<'h>(&'h self, added: &'h str) -> RequestHead<'h> {
+    /// What is ours about a backend's answer. No filter takes the session away: that is set for itself.
+    fn finish(&self, notes: &Notes, session: Option<&Session>, headers: &mut HeaderMap) {
+        filter::response::filter(notes.filters(), &facts(self.connection, self.parts), headers);
+        let secure = self.connection.tls.is_some();
+        if let (Some(session), Some(cookie)) = (session, &self.backend.model.affinity)
+            && let Some(cookie) = session.set_cookie(cookie, secure, SystemTime::now())
+        {
+            let _ = headers.try_append(header::SET_COOKIE, cookie); // It fails for more fields than any head may have.
+        }
+    }
+
+    fn head<'h>(&'h self, added: &'h str, changed: Option<&'h Changed>) -> RequestHead<'h> {
         RequestHead {
             method: &self.parts.method,
             target: self.checked.target,
             host: self.checked.forwarded_host(),
             headers: &self.parts.headers,
-            nominated: &self.checked.nominated,
-            added: added.as_bytes(),
+            nominated: changed.map_or(&self.checked.nominated, |changed| &changed.staying),
+            added: changed.map_or(added.as_bytes(), |changed| &changed.added),
             upgrade: self.checked.upgrade.as_ref(),
         }
     }
@@ -312,7 +349,7 @@ fn is_idempotent(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
 }
 
-fn switching(headers: http::HeaderMap, upgrade: Option<HeaderValue>) -> Response<ResponseBody> {
+fn switching(headers: HeaderMap, upgrade: Option<HeaderValue>) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::Empty);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;

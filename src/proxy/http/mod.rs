@@ -10,6 +10,7 @@ pub mod http1;
 pub mod http2;
 mod ids;
 mod record;
+mod redirect;
 mod request;
 mod secure;
 mod status_details;
@@ -64,6 +65,8 @@ pub struct Connection {
 pub struct TlsFacts {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
+    /// By IANA's number.
+    pub cipher_suite: Option<u16>,
     /// What the client asked for.
     pub server_name: Option<String>,
     /// What was offered.

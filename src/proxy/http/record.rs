@@ -15,10 +15,11 @@ use http_body::{Body, SizeHint};
 use super::ids::Ids;
 use super::status_details;
 use super::{Connection, OpenExchange};
-use crate::model::{AccessLogFormat, Behaviour};
+use crate::model::{self, AccessLogFormat, Behaviour, Filter, LogSampling};
 use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::body::{Frame, Length, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
+use crate::proxy::random::Random;
 use crate::telemetry::{self, ExchangeSample, Label};
 
 /// One exchange, from its head on.
@@ -40,16 +41,14 @@ pub struct Record {
 /// What becomes of an exchange.
 #[derive(Default)]
 pub struct Notes {
-    /// Name and label of its route.
-    pub route: Option<(Arc<str>, Label)>,
+    /// Its route, and the label of that.
+    pub route: Option<(Arc<model::Route>, Label)>,
     /// Whose answers the client gets.
     pub behaviour: Behaviour,
     /// Its backend.
     pub backend: Option<Arc<Backend>>,
     /// The endpoint that it was sent to last.
     pub endpoint: Option<Arc<Endpoint>>,
-    /// The route's time limit also ends a tunnel.
-    pub limits_tunnels: bool,
     /// How often it was sent.
     pub attempts: u32,
     /// Bytes of the request's body.
@@ -82,6 +81,16 @@ impl Record {
 }
 
 impl Notes {
+    /// What its route changes on the way.
+    pub fn filters(&self) -> &[Filter] {
+        self.route.as_ref().map_or(&[], |(route, _)| &route.filters)
+    }
+
+    /// Whether it is among those of its route that are logged.
+    fn is_logged(&self, random: &Random) -> bool {
+        self.route.as_ref().is_none_or(|(route, _)| sampled(route.log_sampling, random))
+    }
+
     /// It goes to an endpoint.
     pub fn send(&mut self, endpoint: &Arc<Endpoint>) {
         self.attempts += 1;
@@ -144,7 +153,7 @@ impl Record {
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
         });
-        if self.format != AccessLogFormat::Off {
+        if self.format != AccessLogFormat::Off && notes.is_logged(&self.connection.worker.random) {
             self.write_log(duration);
         }
     }
@@ -174,7 +183,7 @@ impl Record {
                 bytes_in: notes.bytes_in,
                 bytes_out: notes.bytes_out,
                 user_agent: request.headers.get(http::header::USER_AGENT).map(http::HeaderValue::as_bytes),
-                route: notes.route.as_ref().map(|(name, _)| &**name),
+                route: notes.route.as_ref().map(|(route, _)| &*route.name),
                 backend: notes.backend.as_ref().map(|backend| backend.model.name.as_str()),
                 endpoint: notes.endpoint.as_ref().map(|endpoint| endpoint.name.as_str()),
                 attempts: notes.attempts,
@@ -187,6 +196,11 @@ impl Record {
             },
         );
     }
+}
+
+/// Whether an exchange is one of the share that is logged: a failed one as likely as any other, as in the cloud.
+fn sampled(share: LogSampling, random: &Random) -> bool {
+    share == LogSampling::ALL || random.below(1_000_000) < share.0 as usize
 }
 
 impl Drop for Record {
@@ -293,5 +307,19 @@ impl Body for RecordedBody {
             Length::Exact(length) => SizeHint::with_exact(length),
             Length::Unknown => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_exchanges_is_logged() {
+        let random = Random::seeded(1);
+        let logged = |share| (0..10_000).filter(|_| sampled(LogSampling(share), &random)).count();
+        assert_eq!((logged(0), logged(1_000_000)), (0, 10_000));
+        let tenth = logged(100_000);
+        assert!((800..1200).contains(&tenth), "{tenth}");
     }
 }

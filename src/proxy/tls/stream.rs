@@ -59,6 +59,7 @@ impl TlsStream {
         let session = self.0.get_ref().1;
         TlsFacts {
             version: if session.protocol_version() == Some(ProtocolVersion::TLSv1_3) { "TLSv1.3" } else { "TLSv1.2" },
+            cipher_suite: session.negotiated_cipher_suite().map(|suite| suite.suite().into()),
             server_name: session.server_name().map(str::to_owned),
             policy: self.1.clone(),
             resumed: session.handshake_kind() == Some(HandshakeKind::Resumed),

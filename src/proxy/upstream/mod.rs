@@ -20,6 +20,9 @@ use http1::{Call, WaitsFor};
 pub use connect::open;
 pub use send::{Answer, Failed, Outcome, Seen, Try, Upstream};
 
+/// Why an endpoint's requests are cut that would go on otherwise.
+pub const LEFT: &str = "its endpoint has left the configuration, and its time is up";
+
 /// How long the parts of a try may take, and how large they may be.
 #[derive(Clone)]
 pub struct Bounds {
@@ -70,6 +73,10 @@ impl BackendBody {
     /// The next piece. The backend has `timeouts.idle` for each.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, ProxyError>>> {
         let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+        if rest.endpoint.poll_cut(cx).is_ready() {
+            self.rest = None;
+            return Poll::Ready(Some(Err(ProxyError::new(ErrorKind::BodyCut, LEFT))));
+        }
         let mut waits_for = WaitsFor::Backend;
         let polled = rest.call.poll_body(cx, &mut self.decoder, &mut waits_for);
         self.received = rest.call.received();

@@ -10,7 +10,7 @@ use super::connect::connect;
 use super::http1::head::{RequestHead, ResponseHead};
 use super::http1::{Call, Connection, WaitsFor};
 use super::pool::Pools;
-use super::{BackendBody, Bounds};
+use super::{BackendBody, Bounds, LEFT};
 use crate::proxy::backend::InFlight;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
@@ -90,7 +90,7 @@ impl Upstream {
             },
         };
         let mut call = Call::new(connection, &head, body, bounds.response_head);
-        let answered = self.await_head(&mut call, &bounds).await;
+        let answered = self.await_head(&mut call, &endpoint, &bounds).await;
         match answered {
             Ok(head) if head.upgrade.is_some() => {
                 let received = call.received();
@@ -129,7 +129,7 @@ impl Upstream {
     }
 
     /// `timeouts.response` counts while the backend is waited for, not while the client is.
-    async fn await_head(&self, call: &mut Call, bounds: &Bounds) -> Result<ResponseHead, ProxyError> {
+    async fn await_head(&self, call: &mut Call, endpoint: &InFlight, bounds: &Bounds) -> Result<ResponseHead, ProxyError> {
         let timer = RefCell::new(None);
         let mut waited_for = WaitsFor::Client;
         let mut sent = 0;
@@ -140,6 +140,9 @@ impl Upstream {
             }
             if bounds.overall.as_ref().is_some_and(|overall| overall.poll(cx).is_ready()) {
                 return Poll::Ready(Err(ErrorKind::RequestTimedOut.into()));
+            }
+            if endpoint.poll_cut(cx).is_ready() {
+                return Poll::Ready(Err(ProxyError::new(ErrorKind::ClosedBeforeHead, LEFT)));
             }
             let mut timer = timer.borrow_mut();
             if waits_for == WaitsFor::Client {

@@ -156,7 +156,7 @@ fn what_is_not_ours_is_no_mistake() {
     let reading = source(&[root.path().to_owned()]).read().unwrap();
     let reasons: Vec<_> = reading.findings.iter().map(|finding| (finding.severity, finding.reason)).collect();
     let warning = crate::model::Severity::Warning;
-    assert_eq!(reasons, [(warning, Reason::NotYetSupported), (warning, Reason::InvalidSyntax)]);
+    assert_eq!(reasons, [(warning, Reason::MissingField), (warning, Reason::InvalidSyntax)]);
     assert!(!reading.refused);
 }
 

@@ -22,7 +22,7 @@ pub struct RequestHead<'a> {
     pub host: &'a str,
     /// Everything the client sent.
     pub headers: &'a HeaderMap,
-    /// What of it is for the client's connection alone.
+    /// What of it does not pass: it is for the client's connection alone, or a filter has written it anew.
     pub nominated: &'a Nominated,
     /// Lines of ours, each with its end.
     pub added: &'a [u8],
@@ -70,9 +70,12 @@ impl RequestHead<'_> {
         out.put_slice(b"\r\n");
         let mut cookies = 0;
         for (name, value) in self.headers {
+            if !passes_to_backend(name, self.nominated) {
+                continue;
+            }
             if *name == header::COOKIE {
                 cookies += 1;
-            } else if passes_to_backend(name, self.nominated) {
+            } else {
                 put_field(out, name.as_str(), value.as_bytes());
             }
         }
