@@ -138,6 +138,12 @@ impl Endpoint {
         self.cut_at.store(millis().saturating_add(limit), Ordering::Relaxed);
     }
 
+    /// Whether it has left, and what it had is cut.
+    pub fn is_cut(&self) -> bool {
+        let at = self.cut_at.load(Ordering::Relaxed);
+        at != 0 && at <= millis()
+    }
+
     /// What is known of it.
     pub fn health(&self) -> Health {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()

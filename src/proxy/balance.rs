@@ -29,13 +29,13 @@ pub fn pick(backend: &Backend, client: Client, tried: &[u64], random: &Random) -
         .or_else(|| by_algorithm(backend, client, random, usable));
     match found {
         Some(endpoint) => Ok(endpoint.clone()),
-        None if backend.endpoints.iter().any(|endpoint| endpoint.is_ready()) => Err(ErrorKind::EndpointsFull),
+        None if backend.endpoints.iter().any(|endpoint| endpoint.is_ready() && !endpoint.is_cut()) => Err(ErrorKind::EndpointsFull),
         None => Err(ErrorKind::NoReadyEndpoint),
     }
 }
 
 fn usable(endpoint: &Endpoint) -> bool {
-    endpoint.is_ready() && endpoint.has_room()
+    endpoint.is_ready() && endpoint.has_room() && !endpoint.is_cut()
 }
 
 fn by_algorithm<'b>(backend: &'b Backend, client: Client, random: &Random, may: impl Fn(&Endpoint) -> bool) -> Option<&'b Arc<Endpoint>> {

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::live::Live;
-use crate::model::EndpointState;
 
 /// How often an endpoint has left that requests must be cut at. The same across configurations.
 #[derive(Default)]
@@ -24,11 +23,14 @@ pub fn retire(before: &Live, after: &Live) {
     let staying: HashSet<u64> = after.backends.iter().flat_map(|backend| &backend.endpoints).map(|endpoint| endpoint.id).collect();
     let mut left = false;
     for backend in &before.backends {
+        let leaving: Vec<_> = backend.endpoints.iter().filter(|endpoint| !staying.contains(&endpoint.id)).collect();
+        if leaving.is_empty() {
+            continue;
+        }
         // The limit of the moment counts, if the backend is still there.
         let now = after.backends.iter().find(|now| now.model.name == backend.model.name).unwrap_or(backend);
         let Some(limit) = now.model.draining else { continue };
-        for endpoint in backend.endpoints.iter().filter(|endpoint| !staying.contains(&endpoint.id)) {
-            endpoint.set_health(EndpointState::NotReady, "it has left the configuration".to_owned());
+        for endpoint in leaving {
             endpoint.cut_after(limit);
             left = true;
         }

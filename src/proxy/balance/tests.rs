@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -104,6 +105,18 @@ fn avoided_and_tried_endpoints_are_the_last_resort() {
         assert_eq!(pick(&backend, client(1), &[], &random).unwrap().id, second.id, "{algorithm:?}");
         assert_eq!(pick(&backend, client(1), &[second.id], &random).unwrap().id, first.id, "{algorithm:?}");
         assert!(pick(&backend, client(1), &[first.id, second.id], &random).is_ok(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_has_left_is_used_until_what_it_has_is_cut() {
+    for algorithm in ALGORITHMS {
+        let backend = backend(algorithm, &[true]);
+        let random = Random::seeded(3);
+        backend.endpoints[0].cut_after(Duration::from_secs(60));
+        assert!(pick(&backend, client(1), &[], &random).is_ok(), "{algorithm:?}");
+        backend.endpoints[0].cut_after(Duration::ZERO);
+        assert_eq!(pick(&backend, client(1), &[], &random).err(), Some(ErrorKind::NoReadyEndpoint), "{algorithm:?}");
     }
 }
 

@@ -137,7 +137,9 @@ impl Pieces {
             Harm::MoveListener(from, to) => {
                 let (from, to) = (from.index(self.listeners.len()), to.index(self.listeners.len()));
                 let name = self.listeners[from].0.clone();
-                self.listeners[from].1 = self.listeners[to].1.replace(&format!("l{to}"), &name);
+                // A repeated one has the name of another place.
+                let (other, text) = &self.listeners[to];
+                self.listeners[from].1 = text.replace(other.as_str(), &name);
                 // Without a conflict it is no harm, but a change.
                 return Some(name);
             }
