@@ -7,7 +7,7 @@ use super::fields::{Fields, Wrong, boolean, located, number};
 use super::table::{self, Fate, Field};
 use super::{AppProtocol, Finding};
 use crate::control::yaml::{Kind, Located, Node};
-use crate::model::{Reason, Template, Variable};
+use crate::model::{Reason, Template, Variable, may_be_changed};
 
 /// A BackendConfig.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -310,19 +310,12 @@ fn header(node: &Node) -> Result<Located<(String, String)>, Wrong> {
     let (name, value) = text.split_once(':').ok_or_else(|| Wrong::new(node, format!("\"{text}\" is no header")).help("write \"Name: value\""))?;
     let (name, value) = (name.trim(), value.trim());
     let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Wrong::new(node, format!("\"{name}\" is no name of a header")))?;
-    if is_framing(&parsed) {
+    if !may_be_changed(&parsed) {
         return Err(Wrong::new(node, format!("{name} says how a message is sent, and cannot be set")));
     }
     Template::parse(value, |name| Some(Variable::named(name).unwrap_or(Variable::Unknown)))
         .map_err(|why| Wrong::new(node, format!("{name}: {why}")))?;
     Ok(Located { value: (name.to_owned(), value.to_owned()), span })
-}
-
-/// What says where a message ends, or where it goes, is no custom header.
-pub fn is_framing(name: &HeaderName) -> bool {
-    const NAMES: [&str; 9] =
-        ["host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer", "keep-alive", "proxy-connection"];
-    NAMES.contains(&name.as_str())
 }
 
 pub(super) fn read(document: &Node, fields: &mut Fields) -> BackendConfig {

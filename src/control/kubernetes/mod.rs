@@ -14,7 +14,7 @@ mod service;
 mod table;
 mod workload;
 
-pub use backend_config::{Affinity, AffinityKind, BackendConfig, HealthCheck, is_framing};
+pub use backend_config::{Affinity, AffinityKind, BackendConfig, HealthCheck};
 pub use endpoints::{Endpoint, EndpointGroup, EndpointSet};
 pub use frontend_config::{FrontendConfig, Redirect};
 pub use ingress::{Ingress, IngressBackend, IngressClass, IngressOptions, IngressPath, IngressRule, IngressTls, PortRef};

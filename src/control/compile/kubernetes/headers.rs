@@ -3,9 +3,9 @@
 
 use http::HeaderName;
 
-use crate::control::kubernetes::{BackendConfig, is_framing};
+use crate::control::kubernetes::BackendConfig;
 use crate::control::yaml::Located;
-use crate::model::{Filter, HeaderModifier, Template, Variable};
+use crate::model::{Filter, HeaderModifier, Template, Variable, may_be_changed};
 
 /// The filters of a BackendConfig. What is no header was reported where the object was read.
 pub(super) fn filters(config: &BackendConfig) -> Vec<Filter> {
@@ -19,7 +19,7 @@ fn modifier(headers: &[Located<(String, String)>]) -> Option<HeaderModifier> {
         .iter()
         .filter_map(|header| {
             let (name, value) = &header.value;
-            let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(|name| !is_framing(name))?;
+            let name = HeaderName::from_bytes(name.as_bytes()).ok().filter(may_be_changed)?;
             let value = Template::parse(value, |name| Some(Variable::named(name).unwrap_or(Variable::Unknown))).ok()?;
             Some((name, value))
         })
