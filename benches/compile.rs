@@ -27,7 +27,7 @@ fn file(number: usize, path: &str) -> Vec<Arc<ManifestObject>> {
          ---\napiVersion: v1\nkind: Service\nmetadata: {{ name: s{number} }}\nspec: {{ selector: {{ app: s{number} }}, ports: [{{ port: 80 }}] }}\n"
     );
     let nodes = parse(&text, 0).unwrap();
-    let file = SourceFile { name: format!("{number}.yaml").into(), directory: PathBuf::new(), text };
+    let file = SourceFile::new(format!("{number}.yaml"), PathBuf::new(), text);
     let files = Arc::new(Files(vec![file]));
     let objects = nodes.iter().flat_map(|node| kubernetes::read(node).objects);
     objects.map(|manifest| Arc::new(ManifestObject { manifest, files: files.clone() })).collect()

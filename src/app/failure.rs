@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use crate::cli::output::{self, Stream};
 use crate::cli::report::{self, Form};
@@ -13,7 +14,7 @@ use crate::proxy::port_holder;
 /// What is told, and the exit code.
 #[derive(Debug)]
 pub(super) struct Failure {
-    findings: Vec<Diagnostic>,
+    findings: Vec<Arc<Diagnostic>>,
     message: String,
     help: Option<&'static str>,
     code: u8,
@@ -45,7 +46,7 @@ impl From<Refused> for Failure {
 /// Addresses that the kernel refuses.
 impl From<Vec<Diagnostic>> for Failure {
     fn from(findings: Vec<Diagnostic>) -> Self {
-        Self { findings, message: "not every listener can be opened".to_owned(), help: None, code: NO }
+        Self { findings: findings.into_iter().map(Arc::new).collect(), message: "not every listener can be opened".to_owned(), help: None, code: NO }
     }
 }
 
@@ -73,5 +74,5 @@ pub(super) fn admin_unavailable(address: SocketAddress, error: &io::Error) -> Fa
         ErrorKind::AddrNotAvailable => finding.help("an address of this machine: --admin 127.0.0.1:9900"),
         _ => finding,
     };
-    Failure { findings: vec![finding], message: "the admin pages cannot be opened".to_owned(), help: None, code: NO }
+    Failure { findings: vec![Arc::new(finding)], message: "the admin pages cannot be opened".to_owned(), help: None, code: NO }
 }

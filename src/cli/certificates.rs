@@ -54,7 +54,8 @@ impl Certificates {
         let chosen = input::choose(&self.files.files)?;
         let look = look(chosen.configuration, self.mapped)?;
         let rows = look.served.as_ref().map(|(snapshot, _)| rows(snapshot, SystemTime::now())).unwrap_or_default();
-        let findings: Vec<&Diagnostic> = look.report.diagnostics.iter().filter(|finding| look.served.is_none() || concerns(finding)).collect();
+        let findings: Vec<&Diagnostic> =
+            look.report.diagnostics.iter().map(|finding| &**finding).filter(|finding| look.served.is_none() || concerns(finding)).collect();
         match self.format {
             Format::Text => {
                 Stream::Out.write(&table(&rows));

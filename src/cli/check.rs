@@ -9,6 +9,7 @@ use super::look::{Look, look};
 use super::output::Stream;
 use super::report::{self, Form};
 use super::{NO, Refusal, USAGE, WARNINGS, input};
+use crate::model::Severity;
 
 /// Say everything that is wrong with a configuration; change nothing
 ///
@@ -62,7 +63,7 @@ fn exit_code(look: &Look, strict: bool) -> u8 {
     match () {
         () if look.unopened => USAGE,
         () if look.has_errors() => NO,
-        () if strict && !look.report.diagnostics.is_empty() => WARNINGS,
+        () if strict && look.report.count(Severity::Warning) > 0 => WARNINGS,
         () => 0,
     }
 }

@@ -87,9 +87,7 @@ impl Control {
             return Err(Refused { report: Report::default(), unopened: false });
         };
         if reading.refused || reading.unopened {
-            let mut report = Report { diagnostics: reading.findings };
-            report.sort();
-            return Err(Refused { report, unopened: reading.unopened });
+            return Err(Refused { report: Report::of(reading.findings), unopened: reading.unopened });
         }
         let (sender, changes) = mpsc::channel(WAITING_CHANGES);
         let mut resources = Resources::default();
@@ -246,7 +244,7 @@ impl Control {
         self.resources.promote(accepted);
         self.next = next;
         if let Some(finding) = self.restart_needed(&snapshot) {
-            report.diagnostics.push(finding);
+            report.diagnostics.push(Arc::new(finding));
         }
         let snapshot = Arc::new(snapshot);
         self.status.compiled(report, origins, self.resources.checks());

@@ -18,7 +18,8 @@ impl ReportLog {
     /// Writes what is new.
     pub(super) fn write(&mut self, report: &Report) {
         let mut before = std::mem::take(&mut self.written);
-        for finding in &report.diagnostics {
+        // Notes are for whoever asks: `genkan check` has them.
+        for finding in report.diagnostics.iter().filter(|finding| finding.severity != Severity::Note) {
             let identity = (finding.reason, finding.object.clone(), finding.message.clone());
             let known = before.remove(&identity);
             if self.written.insert(identity) && !known {
@@ -50,7 +51,6 @@ fn write(finding: &Diagnostic) {
     match finding.severity {
         Severity::Error => event!(error),
         Severity::Warning => event!(warn),
-        // Whoever asks why gets them all from `check`.
-        Severity::Note => event!(debug),
+        Severity::Note => {}
     }
 }

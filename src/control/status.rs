@@ -64,7 +64,7 @@ impl Status {
 
     pub(super) fn add_findings(&self, findings: Vec<Diagnostic>) {
         if !findings.is_empty() {
-            self.with(|state| Arc::make_mut(&mut state.report).diagnostics.extend(findings));
+            self.with(|state| Arc::make_mut(&mut state.report).diagnostics.extend(findings.into_iter().map(Arc::new)));
         }
     }
 

@@ -98,7 +98,7 @@ impl World {
 
 fn configuration(text: &str) -> Change {
     let config: Config = read(&parse(text, 0).unwrap()[0]).unwrap();
-    let file = SourceFile { name: "test.yaml".into(), directory: PathBuf::from("/"), text: text.to_owned() };
+    let file = SourceFile::new("test.yaml", PathBuf::from("/"), text.to_owned());
     Change::Configuration {
         objects: Box::new(split(config).unwrap()),
         files: Arc::new(Files(vec![file])),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// Everything one compilation has to say, in the order of files and lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The findings.
-    pub diagnostics: Vec<Diagnostic>,
+    /// The findings; shared, because most of them are the same from one compilation to the next.
+    pub diagnostics: Vec<Arc<Diagnostic>>,
 }
 
 /// One finding: what is wrong, where, why, what it does, and what to do about it.
@@ -142,7 +142,7 @@ pub struct Origin {
 }
 
 /// By name of the route.
-pub type Origins = BTreeMap<Arc<str>, Origin>;
+pub type Origins = BTreeMap<Arc<str>, Arc<Origin>>;
 
 /// A place in a file, with the line that stands there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -216,9 +216,16 @@ impl Diagnostic {
 }
 
 impl Report {
+    /// A report of these findings, in order.
+    pub fn of(findings: Vec<Diagnostic>) -> Self {
+        let mut report = Self { diagnostics: findings.into_iter().map(Arc::new).collect() };
+        report.sort();
+        report
+    }
+
     /// Findings that mean something asked for is not done.
     pub fn errors(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.diagnostics.iter().filter(|d| d.severity == Severity::Error)
+        self.diagnostics.iter().map(|finding| &**finding).filter(|d| d.severity == Severity::Error)
     }
 
     /// How many findings are of this severity.

@@ -31,9 +31,7 @@ pub fn compile(name: &str, input: &str) -> String {
         let source = source.get_or_insert_with(|| ConfigSource::new(configuration, Overrides::default(), Arc::default()));
         let reading = source.read().expect("every moment of a case is another one");
         if index == 0 && reading.refused {
-            let mut report = Report { diagnostics: reading.findings };
-            report.sort();
-            text.push_str(&summary::refused(&report));
+            text.push_str(&summary::refused(&Report::of(reading.findings)));
             continue;
         }
         resources.apply(Change::Configuration {

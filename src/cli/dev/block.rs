@@ -2,6 +2,7 @@
 //! line that would make the host itself lead here; then what is missing.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::roots::Roots;
 use crate::cli::output::{printable, quoted};
@@ -78,8 +79,8 @@ fn hosts(text: &mut String, served: &Served, https: SocketAddr, roots: &Roots, a
 
 /// What is missing comes whole, the rest as a sum.
 fn findings(text: &mut String, report: &Report) {
-    let wanted = |finding: &&Diagnostic| finding.severity == Severity::Error || finding.reason == Reason::ServiceNotMapped;
-    let shown: Vec<Diagnostic> = report.diagnostics.iter().filter(wanted).take(MAX_HOSTS).cloned().collect();
+    let wanted = |finding: &&Arc<Diagnostic>| finding.severity == Severity::Error || finding.reason == Reason::ServiceNotMapped;
+    let shown: Vec<Arc<Diagnostic>> = report.diagnostics.iter().filter(wanted).take(MAX_HOSTS).cloned().collect();
     text.push_str(&report::render(&shown, Form::Text { colour: Stream::Err.colour() }));
     if report.diagnostics.iter().any(|finding| finding.severity != Severity::Note) {
         text.push_str(&format!("{}; all of them: genkan check\n", counts(report)));

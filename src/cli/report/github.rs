@@ -3,8 +3,8 @@
 
 use crate::model::{Diagnostic, Severity};
 
-pub(super) fn render(diagnostics: &[Diagnostic]) -> String {
-    diagnostics.iter().map(command).collect()
+pub(super) fn render(diagnostics: &[&Diagnostic]) -> String {
+    diagnostics.iter().map(|finding| command(finding)).collect()
 }
 
 fn command(finding: &Diagnostic) -> String {

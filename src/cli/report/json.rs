@@ -27,8 +27,8 @@ struct Object<'d> {
     name: &'d str,
 }
 
-pub(super) fn render(diagnostics: &[Diagnostic]) -> String {
-    let findings: Vec<Finding<'_>> = diagnostics.iter().map(Finding::from).collect();
+pub(super) fn render(diagnostics: &[&Diagnostic]) -> String {
+    let findings: Vec<Finding<'_>> = diagnostics.iter().map(|finding| Finding::from(*finding)).collect();
     pretty(&findings)
 }
 

@@ -4,6 +4,8 @@ mod github;
 mod json;
 mod text;
 
+use std::borrow::Borrow;
+
 use crate::model::Diagnostic;
 
 pub(super) use json::{Finding, pretty};
@@ -23,11 +25,12 @@ pub enum Form {
 }
 
 /// Prints findings in their order.
-pub fn render(diagnostics: &[Diagnostic], form: Form) -> String {
+pub fn render<D: Borrow<Diagnostic>>(diagnostics: &[D], form: Form) -> String {
+    let diagnostics: Vec<&Diagnostic> = diagnostics.iter().map(Borrow::borrow).collect();
     match form {
-        Form::Text { colour } => text::render(diagnostics, colour),
-        Form::Json => json::render(diagnostics),
-        Form::Github => github::render(diagnostics),
+        Form::Text { colour } => text::render(&diagnostics, colour),
+        Form::Json => json::render(&diagnostics),
+        Form::Github => github::render(&diagnostics),
     }
 }
 
@@ -75,7 +78,7 @@ error[UnknownField]: unknown field \"certifcates\"
         assert_eq!(value[0]["line"], 12);
         assert_eq!(value[0]["object"]["kind"], "configuration");
         assert!(value[0].as_object().unwrap().contains_key("effect") && value[0]["effect"].is_null());
-        assert_eq!(render(&[], Form::Json), "[]\n");
+        assert_eq!(render::<Diagnostic>(&[], Form::Json), "[]\n");
     }
 
     #[test]

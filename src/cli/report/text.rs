@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::super::output::printable;
 use crate::model::{Diagnostic, Place, Severity};
 
-pub(super) fn render(diagnostics: &[Diagnostic], colour: bool) -> String {
+pub(super) fn render(diagnostics: &[&Diagnostic], colour: bool) -> String {
     let mut text = String::new();
     for diagnostic in diagnostics {
         // Writing to a String cannot fail.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::kubernetes::ServiceBackend;
 use super::settings::or;
 use crate::control::config::{self, EndpointText, HostName, HttpGet, Period, PortReference, ReadinessProbe, SessionAffinity, TcpSocket, UriScheme};
-use crate::control::resources::{Object, Resources};
+use crate::control::resources::{Object, Resources, needs_resolving};
 use crate::control::yaml::Located;
 use crate::model::{
     AffinityCookie, Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme,
@@ -70,8 +70,19 @@ fn affinity(spec: &config::Backend) -> Option<AffinityCookie> {
     }
 }
 
-/// A Service's port as a backend. Names that are not resolved yet have no endpoint.
-pub(super) fn of_service(service: &ServiceBackend, resources: &Resources, findings: &mut Vec<Diagnostic>) -> Arc<Backend> {
+/// A Service's port as a backend. Names that are not resolved yet have no endpoint. `before` is what came of it last.
+pub(super) fn of_service(
+    service: &Arc<ServiceBackend>,
+    before: Option<&(Arc<ServiceBackend>, Arc<Backend>)>,
+    resources: &Resources,
+    findings: &mut Vec<Diagnostic>,
+) -> Arc<Backend> {
+    // What has no name to resolve can come to nothing else.
+    if let Some((_, backend)) =
+        before.filter(|(known, _)| Arc::ptr_eq(known, service) && !service.endpoints.iter().any(|endpoint| needs_resolving(&endpoint.host)))
+    {
+        return backend.clone();
+    }
     let mut endpoints = Vec::new();
     for endpoint in &service.endpoints {
         for address in addresses(endpoint, resources) {

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use super::kubernetes::{Assembled, CertificateRef, CertificateSource};
 use super::pair::{self, PairProblem};
 use crate::control::resources::{CertificateLocation, FileProblem, Found, FoundPair, Resources};
-use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Place, Reason};
+use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Origin, Place, Reason};
 
 /// What is served, and what else is known.
 pub(super) struct Certificates {
@@ -287,7 +287,7 @@ pub(super) fn check_ingresses(certificates: &Certificates, manifests: &Assembled
             if !uncovered || told.len() >= MAX_UNCOVERED || !told.insert(host) {
                 continue;
             }
-            let origin = manifests.origins.get(&route.name).cloned().unwrap_or_default();
+            let origin = manifests.origins.get(&route.name).map(|origin| Origin::clone(origin)).unwrap_or_default();
             let mut finding = Diagnostic::warning(Reason::CertificateHostMismatch, format!("no certificate covers {name}"))
                 .at(origin.place)
                 .effect("clients that ask for it get another certificate, or a refusal")

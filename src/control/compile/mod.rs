@@ -19,9 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use super::config::{Listener, RouteRule};
 use super::resources::{Collection, Object, Resources};
-use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, RouteSet, Snapshot};
+use crate::model::{Backend, Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair, ObjectKind, Origins, Reason, Report, RouteSet, Snapshot};
 
-use kubernetes::Translator;
+use kubernetes::{ServiceBackend, Translator};
 
 pub use kubernetes::{AcceptedRoutes, Settings as ManifestSettings, names as manifest_names};
 pub use pair::{PairProblem, build as key_pair};
@@ -32,6 +32,8 @@ pub struct Compiler {
     defaults: Defaults,
     pairs: HashMap<Fingerprint, Result<KeyPair, PairProblem>>,
     manifests: Translator,
+    /// What Services' ports came to, by name.
+    services: HashMap<Arc<str>, (Arc<ServiceBackend>, Arc<Backend>)>,
 }
 
 /// Defaults that depend on where the process runs.
@@ -74,8 +76,8 @@ impl Compiler {
 
     /// Compiles everything there is at the time `now`.
     pub fn compile(&mut self, resources: &Resources, now: SystemTime) -> Compiled {
-        let mut report = Report { diagnostics: resources.findings.clone() };
-        let findings = &mut report.diagnostics;
+        let mut own = resources.findings.clone();
+        let findings = &mut own;
         let mut accepted = Accepted::default();
 
         let mut backends = backend::compile(resources, findings);
@@ -88,7 +90,13 @@ impl Compiler {
         let behaviour = if manifests.is_cloud && routes.is_empty() && default_route.is_empty() { Behaviour::Gke } else { Behaviour::Genkan };
         let mut origins = route::origins(&resources.routes);
         routes.extend(manifests.routes.iter().cloned());
-        backends.extend(manifests.backends.iter().map(|backend| backend::of_service(backend, resources, findings)));
+        let mut services = HashMap::with_capacity(manifests.backends.len());
+        for service in &manifests.backends {
+            let backend = backend::of_service(service, self.services.get(&service.name), resources, findings);
+            services.insert(service.name.clone(), (service.clone(), backend.clone()));
+            backends.push(backend);
+        }
+        self.services = services;
         listeners.append(&mut manifests.listeners);
         let certificates = certificate::compile(resources, &manifests.certificates, now, &mut self.pairs, findings);
         let next = certificates.next;
@@ -122,6 +130,8 @@ impl Compiler {
             access_log: settings::access_log(settings),
             process: settings::process(settings),
         };
+        let mut report = Report { diagnostics: manifests.findings };
+        report.diagnostics.extend(own.into_iter().map(Arc::new));
         report.sort();
         Compiled { snapshot, report, accepted, next, origins }
     }

@@ -35,7 +35,7 @@ pub(super) fn compile(
 
 /// Where each route is written.
 pub(super) fn origins(routes: &Collection<RouteRule>) -> Origins {
-    let origin = |(name, entry): (&str, &Entry<RouteRule>)| (name.into(), Origin { place: entry.latest.place(), ..Origin::default() });
+    let origin = |(name, entry): (&str, &Entry<RouteRule>)| (name.into(), Arc::new(Origin { place: entry.latest.place(), ..Origin::default() }));
     routes.iter().map(origin).collect()
 }
 

@@ -20,7 +20,7 @@ use crate::control::yaml::{Files, SourceFile, parse, read};
 /// Takes a configuration from a text without a file.
 fn configure(resources: &mut Resources, text: &str) {
     let config: Config = read(&parse(text, 0).unwrap()[0]).unwrap();
-    let file = SourceFile { name: "test.yaml".into(), directory: PathBuf::from("/"), text: text.to_owned() };
+    let file = SourceFile::new("test.yaml", PathBuf::from("/"), text.to_owned());
     let objects = Box::new(split(config).unwrap());
     resources.apply(Change::Configuration { objects, files: Arc::new(Files(vec![file])), manifests: Vec::new(), findings: Vec::new() });
 }

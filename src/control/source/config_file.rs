@@ -167,7 +167,7 @@ impl FileReader {
     fn take(&mut self, document: &Document, text: &str) -> bool {
         let index = u32::try_from(self.files.0.len()).unwrap_or(u32::MAX);
         let directory = document.name.parent().map(Path::to_owned).unwrap_or_default();
-        self.files.0.push(SourceFile { name: document.name.display().to_string().into(), directory, text: text.to_owned() });
+        self.files.0.push(SourceFile::new(document.name.display().to_string(), directory, text.to_owned()));
         let mut nodes = match yaml::parse(text, index) {
             Ok(nodes) => nodes,
             Err(problem) if document.ours => return self.refuse(vec![problem]),

@@ -109,7 +109,7 @@ fn diagnostic(finding: &Finding, files: &Files) -> Diagnostic {
 fn read_file(document: &Document, text: &str, before: ManifestFile) -> ManifestFile {
     let name = document.name.display().to_string();
     let directory = document.name.parent().map(std::path::Path::to_owned).unwrap_or_default();
-    let files = Arc::new(Files(vec![SourceFile { name: name.as_str().into(), directory, text: text.to_owned() }]));
+    let files = Arc::new(Files(vec![SourceFile::new(name.as_str(), directory, text.to_owned())]));
     let mut file = ManifestFile { text: Some(text.to_owned()), ..ManifestFile::default() };
     let (nodes, problems) = parse(text);
     for node in nodes.iter().filter(|node| is_object(node)) {

@@ -2,7 +2,7 @@
 //! `no` is depends on who asks.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::{Diagnostic, ObjectKind, Place, Reason};
 
@@ -62,6 +62,22 @@ pub struct SourceFile {
     pub directory: PathBuf,
     /// Its content.
     pub text: String,
+    /// Where each of its lines begins, once somebody has asked.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl SourceFile {
+    /// A file of this content.
+    pub fn new(name: impl Into<Arc<str>>, directory: PathBuf, text: String) -> Self {
+        Self { name: name.into(), directory, text, lines: OnceLock::new() }
+    }
+
+    /// A line, from 1, without its end.
+    fn line(&self, number: usize) -> Option<&str> {
+        let starts = self.lines.get_or_init(|| std::iter::once(0).chain(self.text.match_indices('\n').map(|(at, _)| at + 1)).collect());
+        let rest = self.text.get(*starts.get(number.checked_sub(1)?)?..)?;
+        rest.lines().next().or(Some(""))
+    }
 }
 
 /// The files that were read together; spans point into it.
@@ -132,7 +148,7 @@ impl Files {
     /// The place with its source line, for reports.
     pub fn place(&self, span: Span) -> Option<Place> {
         let file = self.0.get(span.file as usize)?;
-        let source = file.text.lines().nth((span.line as usize).checked_sub(1)?).unwrap_or_default();
+        let source = file.line(span.line as usize)?;
         Some(Place {
             file: file.name.clone(),
             line: span.line as usize,

@@ -64,7 +64,7 @@ fn everything() -> String {
     let mut control = Control::default();
     let not_after = UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     control.snapshot.certificates.push(fake::certificate("/etc/tls", &["shop.test", "*.shop.test"], not_after));
-    control.report.diagnostics.push(Diagnostic::warning(Reason::NoEndpoints, "none"));
+    control.report.diagnostics.push(Diagnostic::warning(Reason::NoEndpoints, "none").into());
     let endpoints = vec![fake::endpoint("api", 1, EndpointState::Ready, 7), fake::endpoint("api", 2, EndpointState::NotReady, 0)];
     metrics.encode(&control, &Proxy { endpoints, ..Proxy::default() }, 9)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,9 +14,37 @@ use super::settings::Settings;
 use super::{CertificateSource, Outcome};
 use crate::control::kubernetes::{Body, Ingress};
 use crate::model::{
-    Action, Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, Match, ObjectKind, Origin, Place, PlainHttp, Protocol,
-    Reason, Route, RouteSet, SocketAddress, Target, TlsPolicy,
+    Action, Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, ObjectKind, Origin, Place, PlainHttp, Protocol, Reason,
+    Route, RouteSet, SocketAddress, Target, TlsPolicy,
 };
+
+/// A route by what it is for.
+struct Taken(Arc<Route>);
+
+impl PartialEq for Taken {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.matches == other.0.matches
+    }
+}
+
+impl Eq for Taken {}
+
+impl Hash for Taken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.matches.hash(state);
+    }
+}
+
+/// By what a finding is the same as another: of one object there is one of a kind at a place.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Told(Reason, Option<(*const str, usize, usize)>, usize);
+
+impl Told {
+    fn of(finding: &Diagnostic) -> Self {
+        let place = finding.place.as_ref().map(|place| (Arc::as_ptr(&place.file), place.line, place.column));
+        Self(finding.reason, place, finding.message.len())
+    }
+}
 
 /// By name: a route that led somewhere, and the backends that it led to.
 pub type AcceptedRoutes = HashMap<Arc<str>, (Arc<Route>, Vec<Arc<ServiceBackend>>)>;
@@ -30,7 +59,9 @@ pub(in crate::control::compile) struct Assembled {
     pub(in crate::control::compile) certificates: Vec<CertificateRef>,
     pub(in crate::control::compile) listeners: Vec<Arc<Listener>>,
     pub(in crate::control::compile) server_names: Vec<(HostPattern, TlsPolicy)>,
-    pub(in crate::control::compile) origins: BTreeMap<Arc<str>, Origin>,
+    pub(in crate::control::compile) origins: BTreeMap<Arc<str>, Arc<Origin>>,
+    /// What was found in each Ingress and what it refers to.
+    pub(in crate::control::compile) findings: Vec<Arc<Diagnostic>>,
     /// Routes that may be used again when a later version of them leads nowhere.
     pub(in crate::control::compile) accepted: AcceptedRoutes,
     /// Ingresses that serve no plain HTTP, and where they are written.
@@ -56,7 +87,7 @@ pub(in crate::control::compile) fn assemble(
         findings,
         told: HashSet::new(),
         known: HashSet::new(),
-        taken: HashMap::new(),
+        taken: HashSet::new(),
         addresses: HashMap::new(),
         lacking: Lacking::default(),
         assembled: Assembled { is_cloud: true, ..Assembled::default() },
@@ -66,7 +97,7 @@ pub(in crate::control::compile) fn assemble(
         step.backend(backend);
     }
     for outcome in outcomes {
-        step.findings.extend(outcome.findings.iter().cloned());
+        step.assembled.findings.extend(outcome.findings.iter().cloned());
         if let (Some(translation), Body::Ingress(ingress)) = (&outcome.translation, &outcome.object.manifest.body) {
             step.ingress(outcome, ingress, translation);
         }
@@ -85,11 +116,11 @@ struct Step<'a> {
     before: &'a AcceptedRoutes,
     findings: &'a mut Vec<Diagnostic>,
     /// Findings that several Ingresses have of what they share.
-    told: HashSet<Diagnostic>,
+    told: HashSet<Told>,
     /// Names of the backends that are there.
     known: HashSet<Arc<str>>,
     /// What on the shared addresses is taken, and by which route.
-    taken: HashMap<Match, Arc<str>>,
+    taken: HashSet<Taken>,
     addresses: HashMap<IpAddr, String>,
     lacking: Lacking,
     assembled: Assembled,
@@ -106,8 +137,8 @@ impl Step<'_> {
 
     fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Translation) {
         for finding in &translation.findings {
-            if self.told.insert(finding.clone()) {
-                self.findings.push(finding.clone());
+            if self.told.insert(Told::of(finding)) {
+                self.assembled.findings.push(finding.clone());
             }
         }
         let name = outcome.object.name();
@@ -163,13 +194,15 @@ impl Step<'_> {
 
     /// On a shared address the oldest Ingress wins.
     fn share(&mut self, translated: &TranslatedRoute, route: Arc<Route>) {
-        let Some(winner) = self.taken.get(&route.matches) else {
-            self.taken.insert(route.matches.clone(), route.name.clone());
-            self.assembled.routes.push(route);
+        let wanted = Taken(route);
+        let Some(Taken(winner)) = self.taken.get(&wanted) else {
+            self.assembled.routes.push(wanted.0.clone());
+            self.taken.insert(wanted);
             return;
         };
         if !translated.is_fallback {
-            let finding = conflict(translated, winner, self.assembled.origins.get(winner));
+            let origin = self.assembled.origins.get(&winner.name).map(|origin| &**origin);
+            let finding = conflict(translated, &winner.name, origin);
             self.findings.push(finding);
         }
     }

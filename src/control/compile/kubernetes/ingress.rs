@@ -28,14 +28,14 @@ pub(super) struct Translation {
     pub(super) default_route: Option<TranslatedRoute>,
     pub(super) backends: Vec<Arc<ServiceBackend>>,
     pub(super) frontend: Frontend,
-    pub(super) findings: Vec<Diagnostic>,
+    pub(super) findings: Vec<Arc<Diagnostic>>,
 }
 
 /// A route with where it comes from.
 #[derive(Clone, Debug)]
 pub(super) struct TranslatedRoute {
     pub(super) route: Arc<Route>,
-    pub(super) origin: Origin,
+    pub(super) origin: Arc<Origin>,
     /// Made to stand behind the others of its host; nobody wrote it.
     pub(super) is_fallback: bool,
     /// What is wrong with it, where it leads nowhere.
@@ -65,7 +65,7 @@ pub(super) fn translate<'m>(
         default_route,
         backends: backends.into_iter().map(|(_, known)| known.backend).collect(),
         frontend,
-        findings,
+        findings: findings.into_iter().map(Arc::new).collect(),
     }
 }
 
@@ -190,7 +190,7 @@ impl<'m> Step<'_, 'm> {
         let finding = self.about(Diagnostic::warning(Reason::RouteConflict, message), span).effect(effect);
         self.findings.push(finding);
         if self.behaviour == Behaviour::Gke {
-            route.origin.parity.push("of the same path twice the later wins".to_owned());
+            Arc::make_mut(&mut route.origin).parity.push("of the same path twice the later wins".to_owned());
             routes[at] = route;
         }
     }
@@ -243,7 +243,7 @@ impl<'m> Step<'_, 'm> {
                 route
             }
         };
-        route.origin.parity.extend(parity);
+        Arc::make_mut(&mut route.origin).parity.extend(parity);
         route
     }
 
@@ -289,7 +289,7 @@ impl<'m> Step<'_, 'm> {
             action,
         };
         let origin = Origin { object: Some((ObjectKind::Ingress, self.object.name())), place: self.object.place(span), parity };
-        TranslatedRoute { route: Arc::new(route), origin, is_fallback: false, broken: None }
+        TranslatedRoute { route: Arc::new(route), origin: Arc::new(origin), is_fallback: false, broken: None }
     }
 
     /// For what no rule of any Ingress is for.
@@ -326,7 +326,7 @@ impl<'m> Step<'_, 'm> {
                 fallback.route = Arc::new(route);
             }
             if self.behaviour == Behaviour::Gke {
-                fallback.origin.parity.push("what no path of a host is for goes to the Ingress' own default backend".to_owned());
+                Arc::make_mut(&mut fallback.origin).parity.push("what no path of a host is for goes to the Ingress' own default backend".to_owned());
             }
             fallback.is_fallback = true;
             Some(fallback)

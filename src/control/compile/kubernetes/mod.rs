@@ -50,7 +50,7 @@ pub(super) struct Outcome {
     /// `None`: it is not for this edge.
     translation: Option<Arc<Translation>>,
     /// What was found where it is for somebody else.
-    findings: Vec<Diagnostic>,
+    findings: Vec<Arc<Diagnostic>>,
 }
 
 impl Translator {
@@ -84,7 +84,11 @@ fn translate(object: &Arc<ManifestObject>, manifests: &Manifests, settings: &Set
         let findings = std::mem::take(&mut findings);
         translation = Some(Arc::new(ingress::translate(object, ingress, &selected, settings, &lookup, findings)));
     }
-    Known { object: object.clone(), sources: lookup.sources(), outcome: Outcome { object: object.clone(), translation, findings } }
+    Known {
+        object: object.clone(),
+        sources: lookup.sources(),
+        outcome: Outcome { object: object.clone(), translation, findings: findings.into_iter().map(Arc::new).collect() },
+    }
 }
 
 /// Every name in DNS that endpoints of the objects may have.
