@@ -54,7 +54,8 @@ async fn read(options: control::Options) -> Look {
     };
     let snapshot = control.first().await;
     drain.advance(Stage::Stopped);
-    let report = Report::clone(&control.status().report());
+    let mut report = Report::clone(&control.status().report());
+    report.sort();
     Look { report, served: Some((snapshot.clone(), totals(&control, &snapshot))), unopened: false, origins: control.status().origins() }
 }
 

@@ -1,8 +1,9 @@
 //! The Kubernetes objects that were read, arranged for being looked up by the compile step. What has not changed keeps
 //! its identity from one reading to the next, by which the compile step knows what it need not do again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::kubernetes::{Body, Kind, Manifest, Meta};
 use super::yaml::{Files, Span};
@@ -39,11 +40,49 @@ pub struct Manifests {
     /// The oldest first; without a date by namespace and name, after those with one.
     pub ingresses: Vec<Arc<ManifestObject>>,
     index: HashMap<Key, Group>,
+    /// As the source brought them.
+    objects: Vec<Arc<ManifestObject>>,
 }
 
 impl Manifests {
     /// Takes what is there now. Of several of one kind and name the first counts; the source has said so.
-    pub fn replace(&mut self, objects: &[Arc<ManifestObject>]) {
+    pub fn replace(&mut self, objects: Vec<Arc<ManifestObject>>) {
+        if !self.exchange(&objects) {
+            self.arrange(&objects);
+        }
+        self.objects = objects;
+    }
+
+    /// Where objects have been edited, and none has come or gone, the others need not be looked at.
+    fn exchange(&mut self, objects: &[Arc<ManifestObject>]) -> bool {
+        if objects.len() != self.objects.len() {
+            return false;
+        }
+        let changed = self.objects.iter().zip(objects).filter(|(old, new)| !Arc::ptr_eq(old, new));
+        let changed: Vec<_> = changed.map(|(old, new)| (old.clone(), new.clone())).collect();
+        let same = |(old, new): &(Arc<ManifestObject>, Arc<ManifestObject>)| {
+            age(&old.manifest.meta) == age(&new.manifest.meta) && keys(&old.manifest).eq(keys(&new.manifest))
+        };
+        if !changed.iter().all(same) {
+            return false;
+        }
+        for (old, new) in changed {
+            let other = |object: &Arc<ManifestObject>| if Arc::ptr_eq(object, &old) { new.clone() } else { object.clone() };
+            for key in keys(&new.manifest) {
+                if let Some(group) = self.index.get_mut(&key) {
+                    *group = group.iter().map(other).collect();
+                }
+            }
+            if matches!(new.manifest.body, Body::Ingress(_))
+                && let Some(ingress) = self.ingresses.iter_mut().find(|ingress| Arc::ptr_eq(ingress, &old))
+            {
+                *ingress = new.clone();
+            }
+        }
+        true
+    }
+
+    fn arrange(&mut self, objects: &[Arc<ManifestObject>]) {
         let mut groups: HashMap<Key, Vec<Arc<ManifestObject>>> = HashMap::with_capacity(objects.len());
         self.ingresses.clear();
         for object in objects {

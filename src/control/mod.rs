@@ -273,7 +273,7 @@ impl Resources {
         match change {
             Change::Configuration { objects, files, manifests, findings } => {
                 self.replace(*objects, &files, findings);
-                self.manifests.replace(&manifests);
+                self.manifests.replace(manifests);
                 self.kubernetes = ManifestSettings::new(&self.settings.kubernetes, &files);
                 self.manifest_names = compile::manifest_names(&self.manifests, &self.kubernetes);
             }

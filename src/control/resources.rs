@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::model::{CertificateName, Diagnostic, Host, KeyPair};
 
-use super::compile::{AcceptedRoutes, ManifestSettings};
+use super::compile::{AcceptedIngresses, ManifestSettings};
 use super::config::{Backend, Certificate, Listener, RouteRule, Settings};
 use super::manifests::Manifests;
 use super::yaml::{Files, Located};
@@ -63,8 +63,8 @@ pub struct Resources {
     pub kubernetes: ManifestSettings,
     /// Names in DNS that their endpoints may have.
     pub manifest_names: Vec<Host>,
-    /// What was served last for each of their routes.
-    pub accepted_routes: AcceptedRoutes,
+    /// Ingresses as they were when rules of theirs last led somewhere.
+    pub accepted_ingresses: AcceptedIngresses,
     /// What was found in the places of `certificates`.
     pub found: BTreeMap<CertificateLocation, Found>,
     /// What was served last for each certificate that is still configured.

@@ -22,7 +22,7 @@ pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
 pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};
 pub use probe::{Probe, ProbeAction, ProbeScheme, ProbeSuccess};
-pub use report::{Diagnostic, Object, ObjectKind, Origin, Origins, Place, Reason, Report, Severity};
+pub use report::{Diagnostic, Object, ObjectKind, Origin, OriginPart, Origins, Place, Reason, Report, Severity};
 pub use route::{Action, Conditions, LogSampling, Match, PathMatch, PathRewrite, Redirect, Route, Target};
 pub use route_set::{Alias, Behaviour, RouteSet, SHARED};
 pub use snapshot::{ProcessSettings, Snapshot};

@@ -1,7 +1,6 @@
 //! What compiling found out: one diagnostic a finding, in one shape for command line, log, metrics and pages.
 //! How it is printed is the business of whoever shows it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -141,8 +140,20 @@ pub struct Origin {
     pub parity: Vec<String>,
 }
 
+/// Where every route comes from, in parts that are shared from one compilation to the next. Made for every change, and
+/// asked by people alone: so it costs nothing to make, and a little to ask.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(pub Vec<OriginPart>);
+
 /// By name of the route.
-pub type Origins = BTreeMap<Arc<str>, Arc<Origin>>;
+pub type OriginPart = Arc<[(Arc<str>, Arc<Origin>)]>;
+
+impl Origins {
+    /// That of a route.
+    pub fn get(&self, route: &str) -> Option<&Origin> {
+        self.0.iter().flat_map(|part| part.iter()).find(|(name, _)| **name == *route).map(|(_, origin)| &**origin)
+    }
+}
 
 /// A place in a file, with the line that stands there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -43,7 +43,8 @@ pub fn compile(name: &str, input: &str) -> String {
         let wanted = resources.wanted();
         resources.apply(Change::Certificates(wanted.certificates.iter().map(|location| (location.clone(), read_location(location))).collect()));
         resources.apply(Change::Names(moment.lines().filter_map(answer).collect()));
-        let compiled = compiler.compile(&resources, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
+        let mut compiled = compiler.compile(&resources, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW));
+        compiled.report.sort();
         resources.promote(compiled.accepted);
         text.push_str(&summary::compiled(&compiled.snapshot, &compiled.report));
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use super::kubernetes::{Assembled, CertificateRef, CertificateSource};
 use super::pair::{self, PairProblem};
 use crate::control::resources::{CertificateLocation, FileProblem, Found, FoundPair, Resources};
-use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Origin, Place, Reason};
+use crate::model::{Certificate, CertificateName, Diagnostic, Fingerprint, HostPattern, KeyPair, ObjectKind, Place, Reason};
 
 /// What is served, and what else is known.
 pub(super) struct Certificates {
@@ -270,12 +270,15 @@ pub(super) fn check_names(certificates: &Certificates, resources: &Resources, fi
 /// Reports Ingresses that no client can reach, and hosts of theirs that no certificate is for.
 pub(super) fn check_ingresses(certificates: &Certificates, manifests: &Assembled, findings: &mut Vec<Diagnostic>) {
     if certificates.served.is_empty() {
-        findings.extend(manifests.https_alone.iter().take(MAX_UNCOVERED).map(|(ingress, place)| {
-            Diagnostic::error(Reason::NoWayIn, format!("nothing leads to Ingress {ingress}: plain HTTP is not served, and there is no certificate"))
-                .about(ObjectKind::Ingress, ingress)
-                .at(place.clone())
-                .why("the cloud: invalid configuration: both HTTP and HTTPS are disabled")
-                .help("give it a certificate: spec.tls with a Secret, or --secret; or allow plain HTTP: kubernetes.io/ingress.allow-http: \"true\"")
+        findings.extend(manifests.https_alone.iter().take(MAX_UNCOVERED).map(|ingress| {
+            Diagnostic::error(
+                Reason::NoWayIn,
+                format!("nothing leads to Ingress {}: plain HTTP is not served, and there is no certificate", ingress.name()),
+            )
+            .about(ObjectKind::Ingress, ingress.name())
+            .at(ingress.place(ingress.manifest.span))
+            .why("the cloud: invalid configuration: both HTTP and HTTPS are disabled")
+            .help("give it a certificate: spec.tls with a Secret, or --secret; or allow plain HTTP: kubernetes.io/ingress.allow-http: \"true\"")
         }));
         return;
     }
@@ -287,7 +290,7 @@ pub(super) fn check_ingresses(certificates: &Certificates, manifests: &Assembled
             if !uncovered || told.len() >= MAX_UNCOVERED || !told.insert(host) {
                 continue;
             }
-            let origin = manifests.origins.get(&route.name).map(|origin| Origin::clone(origin)).unwrap_or_default();
+            let origin = manifests.origins.get(&route.name).cloned().unwrap_or_default();
             let mut finding = Diagnostic::warning(Reason::CertificateHostMismatch, format!("no certificate covers {name}"))
                 .at(origin.place)
                 .effect("clients that ask for it get another certificate, or a refusal")

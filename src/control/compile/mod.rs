@@ -23,7 +23,7 @@ use crate::model::{Backend, Behaviour, CertificateName, Diagnostic, Fingerprint,
 
 use kubernetes::{ServiceBackend, Translator};
 
-pub use kubernetes::{AcceptedRoutes, Settings as ManifestSettings, names as manifest_names};
+pub use kubernetes::{AcceptedIngresses, Settings as ManifestSettings, names as manifest_names};
 pub use pair::{PairProblem, build as key_pair};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
@@ -48,7 +48,7 @@ pub struct Defaults {
 pub struct Compiled {
     /// To be published.
     pub snapshot: Snapshot,
-    /// To be shown.
+    /// To be shown, in no order yet.
     pub report: Report,
     /// To be kept by the resources.
     pub accepted: Accepted,
@@ -65,7 +65,7 @@ pub struct Accepted {
     routes: Vec<(String, Arc<Object<RouteRule>>)>,
     default_route: Vec<(String, Arc<Object<RouteRule>>)>,
     pairs: BTreeMap<CertificateName, KeyPair>,
-    manifest_routes: AcceptedRoutes,
+    ingresses: AcceptedIngresses,
 }
 
 impl Compiler {
@@ -85,10 +85,9 @@ impl Compiler {
         let default_route = route::compile(&resources.default_route, &resources.backends, findings, &mut accepted.default_route);
         let mut listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
         let outcomes = self.manifests.translate(&resources.manifests, &resources.kubernetes);
-        let mut manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_routes, findings);
+        let mut manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_ingresses, findings);
         // A set that is the cloud's alone answers like the cloud where no route is for a request.
         let behaviour = if manifests.is_cloud && routes.is_empty() && default_route.is_empty() { Behaviour::Gke } else { Behaviour::Genkan };
-        let mut origins = route::origins(&resources.routes);
         routes.extend(manifests.routes.iter().cloned());
         let mut services = HashMap::with_capacity(manifests.backends.len());
         for service in &manifests.backends {
@@ -107,9 +106,10 @@ impl Compiler {
         if has_https && !resources.settings.kubernetes.surroundings.laptop {
             certificate::check_ingresses(&certificates, &manifests, findings);
         }
-        origins.extend(manifests.origins);
+        let mut origins = manifests.origins;
+        origins.0.push(route::origins(&resources.routes));
         accepted.pairs = certificates.accepted;
-        accepted.manifest_routes = manifests.accepted;
+        accepted.ingresses = manifests.accepted;
 
         let settings = &resources.settings;
         let snapshot = Snapshot {
@@ -132,7 +132,6 @@ impl Compiler {
         };
         let mut report = Report { diagnostics: manifests.findings };
         report.diagnostics.extend(own.into_iter().map(Arc::new));
-        report.sort();
         Compiled { snapshot, report, accepted, next, origins }
     }
 }
@@ -144,7 +143,7 @@ impl Resources {
         self.routes.promote(accepted.routes);
         self.default_route.promote(accepted.default_route);
         self.accepted_pairs = accepted.pairs;
-        self.accepted_routes = accepted.manifest_routes;
+        self.accepted_ingresses = accepted.ingresses;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::control::config::{self, OptionalLimit, PathType, RouteRule};
 use crate::control::resources::{Collection, Entry, Object};
 use crate::control::yaml::closest;
 use crate::model::{
-    Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, Origin, Origins, PathMatch, PlainHttp, Reason, Route,
+    Action, Behaviour, Conditions, Diagnostic, HostPattern, LogSampling, Match, ObjectKind, Origin, OriginPart, PathMatch, PlainHttp, Reason, Route,
     Target,
 };
 
@@ -34,7 +34,7 @@ pub(super) fn compile(
 }
 
 /// Where each route is written.
-pub(super) fn origins(routes: &Collection<RouteRule>) -> Origins {
+pub(super) fn origins(routes: &Collection<RouteRule>) -> OriginPart {
     let origin = |(name, entry): (&str, &Entry<RouteRule>)| (name.into(), Arc::new(Origin { place: entry.latest.place(), ..Origin::default() }));
     routes.iter().map(origin).collect()
 }

@@ -1,11 +1,12 @@
 //! The Ingresses put together: routes in the order that decides between them, the sets of those with an address or a
 //! name of their own, each backend once, and one finding for everything that nobody has said where it is.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashSet};
 
 use super::frontend::CertificateRef;
 use super::ingress::{TranslatedRoute, Translation, hosts, only_host};
@@ -13,9 +14,10 @@ use super::service::ServiceBackend;
 use super::settings::Settings;
 use super::{CertificateSource, Outcome};
 use crate::control::kubernetes::{Body, Ingress};
+use crate::control::manifests::ManifestObject;
 use crate::model::{
-    Action, Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, ObjectKind, Origin, Place, PlainHttp, Protocol, Reason,
-    Route, RouteSet, SocketAddress, Target, TlsPolicy,
+    Alias, Behaviour, CertificateName, Diagnostic, Host, HostPattern, Listener, ObjectKind, Origin, Origins, PlainHttp, Protocol, Reason, Route,
+    RouteSet, SocketAddress, TlsPolicy,
 };
 
 /// A route by what it is for.
@@ -35,19 +37,8 @@ impl Hash for Taken {
     }
 }
 
-/// By what a finding is the same as another: of one object there is one of a kind at a place.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Told(Reason, Option<(*const str, usize, usize)>, usize);
-
-impl Told {
-    fn of(finding: &Diagnostic) -> Self {
-        let place = finding.place.as_ref().map(|place| (Arc::as_ptr(&place.file), place.line, place.column));
-        Self(finding.reason, place, finding.message.len())
-    }
-}
-
-/// By name: a route that led somewhere, and the backends that it led to.
-pub type AcceptedRoutes = HashMap<Arc<str>, (Arc<Route>, Vec<Arc<ServiceBackend>>)>;
+/// By namespace and name: what an Ingress came to when all of its rules led somewhere.
+pub type AcceptedIngresses = HashMap<(Arc<str>, Arc<str>), Arc<Translation>>;
 
 /// What all Ingresses come to.
 #[derive(Debug, Default)]
@@ -59,13 +50,13 @@ pub(in crate::control::compile) struct Assembled {
     pub(in crate::control::compile) certificates: Vec<CertificateRef>,
     pub(in crate::control::compile) listeners: Vec<Arc<Listener>>,
     pub(in crate::control::compile) server_names: Vec<(HostPattern, TlsPolicy)>,
-    pub(in crate::control::compile) origins: BTreeMap<Arc<str>, Arc<Origin>>,
+    pub(in crate::control::compile) origins: Origins,
     /// What was found in each Ingress and what it refers to.
     pub(in crate::control::compile) findings: Vec<Arc<Diagnostic>>,
-    /// Routes that may be used again when a later version of them leads nowhere.
-    pub(in crate::control::compile) accepted: AcceptedRoutes,
-    /// Ingresses that serve no plain HTTP, and where they are written.
-    pub(in crate::control::compile) https_alone: Vec<(String, Option<Place>)>,
+    /// Versions that may be used again when rules of a later one lead nowhere.
+    pub(in crate::control::compile) accepted: AcceptedIngresses,
+    /// Ingresses that serve no plain HTTP.
+    pub(in crate::control::compile) https_alone: Vec<Arc<ManifestObject>>,
     /// Whether any Ingress behaves as the cloud.
     pub(in crate::control::compile) has_cloud: bool,
     /// Whether every Ingress on the shared addresses behaves as the cloud.
@@ -77,7 +68,7 @@ pub(in crate::control::compile) fn assemble(
     outcomes: &[Outcome],
     settings: &Settings,
     shared: &[Arc<Listener>],
-    accepted: &AcceptedRoutes,
+    accepted: &AcceptedIngresses,
     findings: &mut Vec<Diagnostic>,
 ) -> Assembled {
     let mut step = Step {
@@ -85,10 +76,10 @@ pub(in crate::control::compile) fn assemble(
         shared,
         before: accepted,
         findings,
-        told: HashSet::new(),
-        known: HashSet::new(),
-        taken: HashSet::new(),
-        addresses: HashMap::new(),
+        defaults: Vec::new(),
+        known: HashSet::default(),
+        taken: HashSet::default(),
+        addresses: HashMap::default(),
         lacking: Lacking::default(),
         assembled: Assembled { is_cloud: true, ..Assembled::default() },
     };
@@ -102,7 +93,7 @@ pub(in crate::control::compile) fn assemble(
             step.ingress(outcome, ingress, translation);
         }
     }
-    step.default_routes(outcomes);
+    step.default_routes();
     step.report_ceiling(outcomes);
     let Step { lacking, findings, mut assembled, .. } = step;
     findings.extend(lacking.finding());
@@ -113,10 +104,10 @@ pub(in crate::control::compile) fn assemble(
 struct Step<'a> {
     settings: &'a Settings,
     shared: &'a [Arc<Listener>],
-    before: &'a AcceptedRoutes,
+    before: &'a AcceptedIngresses,
     findings: &'a mut Vec<Diagnostic>,
-    /// Findings that several Ingresses have of what they share.
-    told: HashSet<Told>,
+    /// Of those on the shared addresses.
+    defaults: Vec<(Arc<Translation>, Arc<Route>)>,
     /// Names of the backends that are there.
     known: HashSet<Arc<str>>,
     /// What on the shared addresses is taken, and by which route.
@@ -131,31 +122,36 @@ impl Step<'_> {
     fn backend(&mut self, backend: &Arc<ServiceBackend>) {
         if self.known.insert(backend.name.clone()) {
             self.lacking.services.extend(backend.unmapped.clone());
+            self.assembled.findings.extend(backend.findings.iter().cloned());
             self.assembled.backends.push(backend.clone());
         }
     }
 
-    fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Translation) {
-        for finding in &translation.findings {
-            if self.told.insert(Told::of(finding)) {
-                self.assembled.findings.push(finding.clone());
-            }
-        }
+    fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Arc<Translation>) {
+        self.assembled.findings.extend(translation.findings.iter().cloned());
+        self.assembled.origins.0.push(translation.origins.clone());
         let name = outcome.object.name();
         self.assembled.has_cloud |= translation.behaviour == Behaviour::Gke;
-        let routes: Vec<Arc<Route>> = translation.routes.iter().map(|route| self.usable(route, translation)).collect();
-        let default = translation.default_route.as_ref().map(|route| self.usable(route, translation));
+        let meta = &outcome.object.manifest.meta;
+        let key = (meta.namespace.clone(), meta.name.clone());
+        let before = self.before.get(&key);
+        let routes: Vec<Arc<Route>> = translation.routes.iter().map(|route| self.usable(route, before)).collect();
+        let default = translation.default_route.as_ref().map(|route| self.usable(route, before));
+        let is_broken = translation.routes.iter().chain(&translation.default_route).any(|route| route.broken.is_some());
+        let accepted = if is_broken { before } else { Some(translation) };
+        self.assembled.accepted.extend(accepted.map(|accepted| (key, accepted.clone())));
         let own = self.own_address(&name, outcome, translation);
         if own || self.settings.laptop {
             self.assembled.sets.push(Arc::new(RouteSet {
                 name: name.as_str().into(),
                 routes: routes.clone(),
-                default_route: default,
+                default_route: default.clone(),
                 behaviour: translation.behaviour,
                 alias: self.alias(outcome, ingress),
             }));
         }
         if !own {
+            self.defaults.extend(default.map(|route| (translation.clone(), route)));
             translation.routes.iter().zip(routes).for_each(|(translated, route)| self.share(translated, route));
             self.assembled.is_cloud &= translation.behaviour == Behaviour::Gke;
             if let Some(policy) = &translation.frontend.tls {
@@ -163,32 +159,24 @@ impl Step<'_> {
             }
         }
         if translation.frontend.plain_http != PlainHttp::Allow {
-            self.assembled.https_alone.push((name.clone(), outcome.object.place(outcome.object.manifest.span)));
+            self.assembled.https_alone.push(outcome.object.clone());
         }
         self.assembled.certificates.extend(translation.frontend.certificates.iter().cloned());
         self.lacking.secrets.extend(translation.frontend.missing_secrets.iter().cloned());
     }
 
     /// The route, or the last version of it that led somewhere.
-    fn usable(&mut self, translated: &TranslatedRoute, translation: &Translation) -> Arc<Route> {
-        let name = &translated.route.name;
-        self.assembled.origins.insert(name.clone(), translated.origin.clone());
-        let Some(broken) = &translated.broken else {
-            let targets = targets(&translated.route);
-            let backends = translation.backends.iter().filter(|backend| targets.iter().any(|target| target.backend == *backend.name)).cloned();
-            self.assembled.accepted.insert(name.clone(), (translated.route.clone(), backends.collect()));
-            return translated.route.clone();
-        };
-        let before = self.before.get(name);
-        let effect = match (before, translated.route.behaviour) {
+    fn usable(&mut self, translated: &TranslatedRoute, before: Option<&Arc<Translation>>) -> Arc<Route> {
+        let Some(broken) = &translated.broken else { return translated.route.clone() };
+        let before = before.and_then(|before| before.usable(&translated.route.name));
+        let effect = match (&before, translated.route.behaviour) {
             (Some(_), _) => "its last good version goes on",
             (None, Behaviour::Gke) => "requests for it are answered 502; the other rules are served",
             (None, Behaviour::Genkan) => "requests for it are answered 500; the other rules are served",
         };
         self.findings.push(broken.clone().effect(effect));
         let Some((route, backends)) = before else { return translated.route.clone() };
-        backends.iter().for_each(|backend| self.backend(backend));
-        self.assembled.accepted.insert(name.clone(), (route.clone(), backends.clone()));
+        backends.for_each(|backend| self.backend(backend));
         route.clone()
     }
 
@@ -201,19 +189,15 @@ impl Step<'_> {
             return;
         };
         if !translated.is_fallback {
-            let origin = self.assembled.origins.get(&winner.name).map(|origin| &**origin);
-            let finding = conflict(translated, &winner.name, origin);
+            let finding = conflict(translated, &winner.name, self.assembled.origins.get(&winner.name));
             self.findings.push(finding);
         }
     }
 
     /// Behind all others, because each is for everything.
-    fn default_routes(&mut self, outcomes: &[Outcome]) {
-        for outcome in outcomes {
-            let Some(default) = outcome.translation.as_ref().and_then(|translation| translation.default_route.as_ref()) else { continue };
-            let own = self.addresses.values().any(|name| *name == outcome.object.name());
-            if !own {
-                let route = self.assembled.accepted.get(&default.route.name).map_or(&default.route, |(route, _)| route).clone();
+    fn default_routes(&mut self) {
+        for (translation, route) in std::mem::take(&mut self.defaults) {
+            if let Some(default) = &translation.default_route {
                 self.share(default, route);
             }
         }
@@ -297,13 +281,6 @@ impl Step<'_> {
                     listener.name, listener.address
                 )),
         );
-    }
-}
-
-fn targets(route: &Route) -> &[Target] {
-    match &route.action {
-        Action::Forward(targets) => targets,
-        Action::Redirect(_) | Action::NotFound | Action::Broken(_) => &[],
     }
 }
 

@@ -10,7 +10,8 @@ use crate::control::kubernetes::{BackendConfig, Ingress, IngressBackend, Ingress
 use crate::control::manifests::ManifestObject;
 use crate::control::yaml::{Located, Span};
 use crate::model::{
-    Action, Behaviour, Diagnostic, Filter, Host, HostPattern, LogSampling, Match, ObjectKind, Origin, PathMatch, PlainHttp, Reason, Route, Target,
+    Action, Behaviour, Diagnostic, Filter, Host, HostPattern, LogSampling, Match, ObjectKind, Origin, OriginPart, PathMatch, PlainHttp, Reason,
+    Route, Target,
 };
 
 use super::frontend::{self, Frontend};
@@ -21,7 +22,7 @@ use super::{class::Selected, headers, path};
 
 /// What an Ingress comes to.
 #[derive(Debug)]
-pub(super) struct Translation {
+pub struct Translation {
     pub(super) behaviour: Behaviour,
     pub(super) routes: Vec<TranslatedRoute>,
     /// `spec.defaultBackend`: for everything that no rule of any Ingress is for.
@@ -29,6 +30,21 @@ pub(super) struct Translation {
     pub(super) backends: Vec<Arc<ServiceBackend>>,
     pub(super) frontend: Frontend,
     pub(super) findings: Vec<Arc<Diagnostic>>,
+    /// Where its routes come from.
+    pub(super) origins: OriginPart,
+}
+
+impl Translation {
+    /// A route of it that leads somewhere, with the backends that it leads to.
+    pub(super) fn usable(&self, name: &str) -> Option<(&Arc<Route>, impl Iterator<Item = &Arc<ServiceBackend>>)> {
+        let route = self.routes.iter().chain(&self.default_route).find(|known| *known.route.name == *name && known.broken.is_none())?;
+        let targets = match &route.route.action {
+            Action::Forward(targets) => targets.as_slice(),
+            Action::Redirect(_) | Action::NotFound | Action::Broken(_) => &[],
+        };
+        let leads = move |backend: &&Arc<ServiceBackend>| targets.iter().any(|target| target.backend == *backend.name);
+        Some((&route.route, self.backends.iter().filter(leads)))
+    }
 }
 
 /// A route with where it comes from.
@@ -59,6 +75,7 @@ pub(super) fn translate<'m>(
         step.report_broken(&routes);
     }
     let Step { findings, backends, .. } = step;
+    let origins = routes.iter().chain(&default_route).map(|route| (route.route.name.clone(), route.origin.clone())).collect();
     Translation {
         behaviour: selected.behaviour,
         routes,
@@ -66,6 +83,7 @@ pub(super) fn translate<'m>(
         backends: backends.into_iter().map(|(_, known)| known.backend).collect(),
         frontend,
         findings: findings.into_iter().map(Arc::new).collect(),
+        origins,
     }
 }
 
@@ -253,7 +271,6 @@ impl<'m> Step<'_, 'm> {
         }
         let namespace = &self.object.manifest.meta.namespace;
         let found = service::resolve(namespace, &backend.value, self.behaviour, self.settings, self.lookup).map_err(|why| (why, backend.span))?;
-        self.findings.extend(found.findings);
         let known = Known { backend: found.backend, config: found.config };
         self.backends.push((&backend.value, known.clone()));
         Ok(known)

@@ -13,27 +13,31 @@ mod probe;
 mod service;
 mod settings;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::control::kubernetes::{Body, Kind};
 use crate::control::manifests::{ManifestObject, Manifests};
 use crate::model::{Diagnostic, Host};
 
-use ingress::Translation;
+pub use ingress::Translation;
 use lookup::{Lookup, Sources};
 
-pub use assemble::AcceptedRoutes;
+pub use assemble::AcceptedIngresses;
 pub(super) use assemble::{Assembled, assemble};
 pub(super) use frontend::{CertificateRef, CertificateSource};
 pub use service::ServiceBackend;
 pub use settings::Settings;
 
+/// Namespace and name.
+type IngressKey = (Arc<str>, Arc<str>);
+
 /// Translates, and remembers what came of it.
 #[derive(Debug, Default)]
 pub(super) struct Translator {
     settings: Settings,
-    known: HashMap<(Arc<str>, Arc<str>), Known>,
+    known: HashMap<IngressKey, Known>,
 }
 
 #[derive(Debug)]

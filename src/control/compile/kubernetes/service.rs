@@ -29,6 +29,8 @@ pub struct ServiceBackend {
     pub(in crate::control::compile) draining: Option<Duration>,
     /// The flag that would say where it lives, where nothing does.
     pub(in crate::control::compile) unmapped: Option<String>,
+    /// What was found on the way, told once however many rules lead there.
+    pub(in crate::control::compile) findings: Vec<Arc<Diagnostic>>,
 }
 
 /// What a rule needs to know of where it leads.
@@ -36,7 +38,6 @@ pub struct ServiceBackend {
 pub(super) struct Resolved<'m> {
     pub(super) backend: Arc<ServiceBackend>,
     pub(super) config: Option<&'m BackendConfig>,
-    pub(super) findings: Vec<Diagnostic>,
 }
 
 /// Why a rule leads nowhere.
@@ -134,8 +135,9 @@ fn without_object<'m>(
         affinity: None,
         draining: None,
         unmapped: None,
+        findings: findings.into_iter().map(Arc::new).collect(),
     });
-    Ok(Resolved { backend, config: None, findings })
+    Ok(Resolved { backend, config: None })
 }
 
 /// A Service that two Ingresses of different behaviour lead to is two backends, because it is checked in two ways.
@@ -198,8 +200,9 @@ impl<'m> Port<'_, 'm> {
                 max_age: affinity.cookie_ttl_sec.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())),
             }),
             draining: config.and_then(|config| config.draining_timeout_sec).map(|seconds| Duration::from_secs(seconds.into())),
+            findings: findings.into_iter().map(Arc::new).collect(),
         };
-        Resolved { backend: Arc::new(backend), config, findings }
+        Resolved { backend: Arc::new(backend), config }
     }
 
     fn about(&self, finding: Diagnostic, span: Span) -> Diagnostic {
