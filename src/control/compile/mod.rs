@@ -23,7 +23,7 @@ use crate::model::{Behaviour, CertificateName, Diagnostic, Fingerprint, KeyPair,
 use kubernetes::Translator;
 
 pub use kubernetes::{Settings as ManifestSettings, names as manifest_names};
-pub use pair::{PairProblem, build as key_pair};
+pub use pair::{PairProblem, build as key_pair, certificate_names};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
 #[derive(Debug, Default)]
