@@ -8,10 +8,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use super::answer::answer;
 use super::*;
 use crate::drain::Stage;
-use crate::model::Check;
-use crate::telemetry::fake::{Control, Proxy};
+use crate::model::{
+    Action, Backend, BackendTimeouts, Behaviour, Check, EndpointState, LoadBalancing, LogSampling, Match, Readiness, Route, RouteSet, Snapshot,
+    Target,
+};
+use crate::telemetry::fake::{Control, Proxy, certificate, endpoint, https_listener};
 
 /// Far more than anything here takes, and less than the limits that are not tested.
 const SOON: Duration = Duration::from_secs(15);
@@ -24,6 +28,10 @@ struct Running {
     server: JoinHandle<()>,
 }
 
+fn views(control: Arc<Control>, proxy: Arc<Proxy>, drain: Drain) -> Views {
+    Views { control, proxy, metrics: Metrics::new(1), access_log: AccessLog::off(), drain }
+}
+
 fn loopback(port: u16) -> SocketAddress {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into()
 }
@@ -33,10 +41,13 @@ fn start() -> Running {
 }
 
 fn serve(admin: Admin) -> Running {
-    let (control, proxy, drain) = (Arc::new(Control::default()), Arc::new(Proxy::default()), Drain::new());
+    serve_with(admin, Control::default(), Proxy::default())
+}
+
+fn serve_with(admin: Admin, control: Control, proxy: Proxy) -> Running {
+    let (control, proxy, drain) = (Arc::new(control), Arc::new(proxy), Drain::new());
     let address = admin.address();
-    let metrics = Metrics::new(1);
-    let views = Views { control: control.clone(), proxy: proxy.clone(), metrics, access_log: AccessLog::off(), drain: drain.clone() };
+    let views = views(control.clone(), proxy.clone(), drain.clone());
     Running { control, proxy, drain, address, server: tokio::spawn(admin.serve(views)) }
 }
 
@@ -175,4 +186,88 @@ fn a_taken_port_is_an_error_or_the_next_one() {
 fn both_families_are_one_listener_where_there_are_two() {
     let admin = Admin::bind(SocketAddress::any(0), false).unwrap();
     std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, admin.address().port())).unwrap();
+}
+
+/// Everything goes to a backend with two endpoints, of which one is ready.
+fn explained() -> Running {
+    let route = Route {
+        name: "all".into(),
+        matches: Match::default(),
+        plain_http: None,
+        https_redirect: None,
+        request_timeout: Duration::MAX,
+        limits_tunnels: false,
+        filters: Vec::new(),
+        log_sampling: LogSampling::ALL,
+        behaviour: Behaviour::Genkan,
+        action: Action::Forward(vec![Target { backend: "web".to_owned(), weight: 1 }]),
+    };
+    let (ready, sick) = (endpoint("web", 9000, EndpointState::Ready, 0), endpoint("web", 9001, EndpointState::NotReady, 0));
+    let backend = Backend {
+        name: "web".to_owned(),
+        endpoints: [&ready, &sick].iter().map(|endpoint| crate::model::EndpointAddress::Ip(endpoint.address.parse().unwrap())).collect(),
+        load_balancing: LoadBalancing::default(),
+        readiness: Readiness::Assumed,
+        timeouts: BackendTimeouts::default(),
+        affinity: None,
+        draining: None,
+    };
+    let snapshot = Snapshot {
+        listeners: vec![https_listener(8443)],
+        certificates: vec![certificate("tls", &["a.test"], std::time::SystemTime::UNIX_EPOCH)],
+        route_sets: vec![Arc::new(RouteSet { routes: vec![Arc::new(route)], ..RouteSet::default() })],
+        backends: vec![Arc::new(backend)],
+        ..Snapshot::default()
+    };
+    let proxy = Proxy { endpoints: vec![ready, sick], ..Proxy::default() };
+    serve_with(Admin::bind(loopback(0), false).unwrap(), Control { snapshot, ..Control::default() }, proxy)
+}
+
+#[tokio::test]
+async fn a_request_is_explained_by_what_is_served() {
+    let running = explained();
+    let (status, body) = running.get("/api/v1/explain?url=https://a.test/b%3Fc=d&method=POST&header=X-A:+e&from=192.0.2.1").await;
+    assert_eq!(status, 200, "{body}");
+    let trace: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((&trace["method"], &trace["url"]), (&"POST".into(), &"https://a.test/b?c=d".into()));
+    assert_eq!((&trace["certificate"]["name"], &trace["candidates"][0]["won"]), (&"tls".into(), &true.into()));
+    let states: Vec<&serde_json::Value> = (0..2).map(|at| &trace["backends"][0]["endpoints"][at]["state"]).collect();
+    assert_eq!(states, ["ready", "not_ready"]);
+    assert_eq!((&trace["outcome"]["reason"], &trace["clientAddress"]["address"]), (&"forwarded".into(), &"192.0.2.1".into()));
+
+    let answer = running.send("GET /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: admin\r\n\r\n").await;
+    assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
+    let (status, text) = running.get("/api/v1/explain?url=https://a.test/&format=text").await;
+    assert!(status == 200 && text.starts_with("GET https://a.test/\n") && text.ends_with("(forwarded)\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_not_explained() {
+    let running = explained();
+    for (query, why) in [
+        ("", "which request?"),
+        ("?", "which request?"),
+        ("?method=GET", "which request?"),
+        ("?url=ftp://a.test/", "neither http nor https"),
+        ("?url=https://a.test/&method=G%20T", "is no method"),
+        ("?url=https://a.test/&header=x", "is no header"),
+        ("?url=https://a.test/&header=X:%0d%0aY", "is no header"),
+        ("?url=https://a.test/&from=here", "from is no address"),
+    ] {
+        let (status, text) = running.get(&format!("/api/v1/explain{query}")).await;
+        assert!(status == 400 && text.contains(why), "{query}: {status} {text}");
+    }
+    let answer = running.send("POST /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+}
+
+#[tokio::test]
+async fn explanations_are_for_this_machine_alone() {
+    let views = views(Arc::default(), Arc::default(), Drain::new());
+    let request = http::Request::builder().uri("/api/v1/explain?url=https://a.test/").body(()).unwrap();
+    for (peer, status) in [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.1", 403), ("2001:db8::1", 403)] {
+        let response = answer(&request, &views, peer.parse().unwrap()).await;
+        assert_eq!(response.status().as_u16(), status, "{peer}");
+        assert_eq!(response.body().contains("a.test"), status == 200, "{peer}");
+    }
 }

@@ -19,10 +19,10 @@ use super::{NO, Refusal};
 use crate::model::{Action, Conditions, HostPattern, PathMatch, Redirect, Route, RouteSet, Snapshot};
 use crate::route::{Request, Table};
 
-/// Say which hosts and paths go elsewhere under another configuration
+/// Say what goes elsewhere under another configuration
 ///
 /// Compares what -f and --against make of every host and path that one of the two has a route for, and prints those
-/// that would go elsewhere.
+/// that would go elsewhere: + is new, - goes nowhere any more, ~ has another backend.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
     #[command(flatten)]
@@ -30,14 +30,14 @@ pub(super) struct Diff {
     /// The other configuration: what would be (repeatable)
     #[arg(long, value_name = "PATH", env = "GENKAN_AGAINST", hide_env_values = true, value_delimiter = '\n', required = true)]
     against: Vec<PathBuf>,
-    #[command(flatten)]
-    mapped: Mapped,
     /// Exit with 1 if anything differs
     #[arg(long, env = "GENKAN_EXIT_CODE", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
     exit_code: bool,
     /// How differences are printed
     #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    mapped: Mapped,
 }
 
 /// One host and path that goes elsewhere.
@@ -90,8 +90,15 @@ fn line(difference: &Difference) -> String {
     }
 }
 
-/// What is compared: a request that a route is for, whatever else there is.
+/// What is compared, as it is shown: host, path, and what it depends on besides.
 type Point = (String, String, String);
+
+/// A request inside of it.
+struct Sample {
+    host: String,
+    path: String,
+    conditions: Conditions,
+}
 
 /// Everything that goes elsewhere, and how much does not.
 fn differences(before: &Snapshot, after: &Snapshot) -> (Vec<Difference>, usize) {
@@ -102,16 +109,16 @@ fn differences(before: &Snapshot, after: &Snapshot) -> (Vec<Difference>, usize) 
         let set = |snapshot: &Snapshot| snapshot.route_sets.iter().find(|set| set.name == *name).cloned().unwrap_or_default();
         let (old, new) = (set(before), set(after));
         let (old_table, new_table) = (table(&old), table(&new));
-        let mut points: BTreeMap<Point, Conditions> = BTreeMap::new();
+        let mut points: BTreeMap<Point, Sample> = BTreeMap::new();
         old.all().chain(new.all()).for_each(|route| add_points(route, &mut points));
-        for ((host, path, text), conditions) in points {
-            let [before, after] = [(&old, &old_table), (&new, &new_table)].map(|(set, table)| goes(set, table, &host, &path, &conditions));
+        for ((host, path, conditions), sample) in points {
+            let [before, after] = [(&old, &old_table), (&new, &new_table)].map(|(set, table)| goes(set, table, &sample));
             if before == after {
                 same += 1;
                 continue;
             }
             let host = if name.is_empty() { host } else { format!("{name}: {host}") };
-            differences.push(Difference { host, path, conditions: text, before, after });
+            differences.push(Difference { host, path, conditions, before, after });
         }
     }
     (differences, same)
@@ -122,25 +129,31 @@ fn table(set: &RouteSet) -> Table<Arc<Route>> {
 }
 
 /// A host and a path inside of everything that the route is for.
-fn add_points(route: &Route, points: &mut BTreeMap<Point, Conditions>) {
+fn add_points(route: &Route, points: &mut BTreeMap<Point, Sample>) {
     let any = [None];
     let hosts: Vec<Option<&HostPattern>> = if route.matches.hosts.is_empty() { any.to_vec() } else { route.matches.hosts.iter().map(Some).collect() };
     for host in hosts {
-        let host = match host {
-            Some(HostPattern::Exact(host)) => host.to_string(),
-            Some(HostPattern::Wildcard(host)) => format!("any.{host}"),
-            Some(HostPattern::Deep(host)) => format!("any.any.{host}"),
-            None => "any.invalid".to_owned(),
+        let (host, sample_host) = match host {
+            Some(HostPattern::Exact(host)) => (host.to_string(), host.to_string()),
+            Some(pattern @ HostPattern::Wildcard(host)) => (pattern.to_string(), format!("any.{host}")),
+            Some(pattern @ HostPattern::Deep(host)) => (pattern.to_string(), format!("any.any.{host}")),
+            None => ("*".to_owned(), "any.invalid".to_owned()),
         };
         let path = route.matches.path.path();
+        let itself = || (path.to_owned(), path.to_owned());
+        let below = || (format!("{}/*", path.trim_end_matches('/')), format!("{}/any", path.trim_end_matches('/')));
         let paths = match &route.matches.path {
-            PathMatch::Exact(_) => vec![path.to_owned()],
-            PathMatch::Prefix(_) => vec![path.to_owned(), format!("{}/any", path.trim_end_matches('/'))],
-            PathMatch::Below(_) => vec![format!("{path}/any")],
+            PathMatch::Exact(_) => vec![itself()],
+            PathMatch::Prefix(_) => vec![itself(), below()],
+            PathMatch::Below(_) => vec![below()],
         };
-        let conditions = &route.matches.conditions;
-        for path in paths {
-            points.entry((host.clone(), path, describe(conditions))).or_insert_with(|| conditions.clone());
+        for (path, sample_path) in paths {
+            let conditions = &route.matches.conditions;
+            points.entry((host.clone(), path, describe(conditions))).or_insert_with(|| Sample {
+                host: sample_host.clone(),
+                path: sample_path,
+                conditions: conditions.clone(),
+            });
         }
     }
 }
@@ -153,7 +166,7 @@ fn describe(conditions: &Conditions) -> String {
 }
 
 /// Where the request goes; `None`: no route is for it.
-fn goes(set: &RouteSet, table: &Table<Arc<Route>>, host: &str, path: &str, conditions: &Conditions) -> Option<String> {
+fn goes(set: &RouteSet, table: &Table<Arc<Route>>, Sample { host, path, conditions }: &Sample) -> Option<String> {
     let mut headers = HeaderMap::new();
     for (name, value) in &conditions.headers {
         headers.append(name, value.parse().ok()?);
@@ -217,11 +230,11 @@ mod tests {
             found,
             [
                 "~ a.test/api  two -> one\n",
-                "~ a.test/api/any  two -> one\n",
+                "~ a.test/api/*  two -> one\n",
                 "~ a.test/api/v2  two -> three\n",
-                "~ a.test/api/v2/any  two -> three\n",
+                "~ a.test/api/v2/*  two -> three\n",
                 "~ b.test/  one -> four\n",
-                "~ b.test/any  one -> four\n",
+                "~ b.test/*  one -> four\n",
             ]
         );
         assert_eq!(same, 2);
@@ -231,6 +244,6 @@ mod tests {
     fn what_comes_and_goes_is_told_apart() {
         let (differences, _) = differences(&snapshot(vec![route("a.test", "/", "one")]), &snapshot(vec![route("b.test", "/", "one")]));
         let found: Vec<String> = differences.iter().map(line).collect();
-        assert_eq!(found, ["- a.test/  -> one\n", "- a.test/any  -> one\n", "+ b.test/  -> one\n", "+ b.test/any  -> one\n"]);
+        assert_eq!(found, ["- a.test/  -> one\n", "- a.test/*  -> one\n", "+ b.test/  -> one\n", "+ b.test/*  -> one\n"]);
     }
 }

@@ -16,7 +16,7 @@ use crate::explain::{Asked, World, explain, render};
 /// Say why a request goes where it goes
 ///
 /// Says which listener, certificate, route, filters and backend a request gets, and on what every other route lost: by
-/// a configuration, with the code that run uses, or by a process that runs. Exits with 1 if no route is for it.
+/// a configuration, with the code that run uses, or by a process that runs. Exits with 1 if no route or listener is for it.
 #[derive(Debug, Args)]
 pub(super) struct Explain {
     /// [METHOD] URL
@@ -24,8 +24,6 @@ pub(super) struct Explain {
     request: Vec<String>,
     #[command(flatten)]
     files: Files,
-    #[command(flatten)]
-    mapped: Mapped,
     /// A field of the request, as 'name: value' (repeatable)
     #[arg(short = 'H', long = "header", value_name = "FIELD", env = "GENKAN_HEADER", hide_env_values = true, value_delimiter = '\n')]
     headers: Vec<String>,
@@ -38,6 +36,8 @@ pub(super) struct Explain {
     /// How it is printed
     #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    mapped: Mapped,
 }
 
 impl Explain {
@@ -59,12 +59,13 @@ impl Explain {
             Format::Text => render(&trace),
             Format::Json => report::pretty(&trace),
         });
-        Ok(code(trace.outcome.reason != "no_route"))
+        Ok(code(&trace.outcome.reason))
     }
 }
 
-fn code(found: bool) -> ExitCode {
-    if found { ExitCode::SUCCESS } else { NO.into() }
+/// Whether there is a way for the request: a route, also one that refuses it.
+fn code(reason: &str) -> ExitCode {
+    if matches!(reason, "no_route" | "no_listener") { NO.into() } else { ExitCode::SUCCESS }
 }
 
 /// There is nothing to explain by.
@@ -89,7 +90,16 @@ fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from:
         200 => Stream::Out.write(&body.lines().map(|line| printable(line) + "\n").collect::<String>()),
         _ => return Err(Refusal::no(format!("{address} answers {status}: {}", printable(body.trim())))),
     }
-    Ok(code(!body.contains("no_route")))
+    let found = match format {
+        Format::Json => reason_of(&body),
+        // Its last line ends in the reason.
+        Format::Text => body.trim_end().rsplit_once('(').map(|(_, reason)| reason.trim_end_matches(')').to_owned()),
+    };
+    Ok(code(&found.unwrap_or_default()))
+}
+
+fn reason_of(body: &str) -> Option<String> {
+    serde_json::from_str::<serde_json::Value>(body).ok()?.get("outcome")?.get("reason")?.as_str().map(str::to_owned)
 }
 
 /// For a query (RFC 3986 section 2.1).

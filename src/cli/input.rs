@@ -9,7 +9,7 @@ use crate::control::source::{Configuration, Input};
 /// Where the configuration is looked for if nothing is named.
 const DEFAULT_PLACES: [&str; 2] = ["./genkan.yaml", "/etc/genkan/genkan.yaml"];
 /// As much as a file may have.
-const MAX_STANDARD_INPUT: u64 = 8 << 20;
+const MAX_INPUT: u64 = 8 << 20;
 
 /// A configuration, and where it is in a few words.
 #[derive(Clone, Debug)]
@@ -39,6 +39,20 @@ pub(super) fn choose(files: &[PathBuf]) -> Result<Chosen, Refusal> {
     Ok(Chosen { configuration: Configuration::Files(inputs), label })
 }
 
+/// The text of one file, or of standard input.
+pub(super) fn read(path: &Path) -> Result<String, Refusal> {
+    if path == Path::new("-") {
+        return standard_input();
+    }
+    let refused = |why: &dyn std::fmt::Display| Refusal::usage(format!("{} cannot be read: {why}", path.display()));
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(MAX_INPUT + 1).read_to_end(&mut bytes)).map_err(|error| refused(&error))?;
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(refused(&"it is larger than 8 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| refused(&"it is not UTF-8 text"))
+}
+
 /// What was named in addition to a configuration that is given otherwise. A file in a default place is no contradiction:
 /// the image has one.
 pub(super) fn also_there(files: &[PathBuf]) -> Option<String> {
@@ -60,9 +74,9 @@ fn label(path: &Path) -> String {
 
 fn standard_input() -> Result<String, Refusal> {
     let mut bytes = Vec::new();
-    let read = std::io::stdin().lock().take(MAX_STANDARD_INPUT + 1).read_to_end(&mut bytes);
+    let read = std::io::stdin().lock().take(MAX_INPUT + 1).read_to_end(&mut bytes);
     read.map_err(|error| Refusal::usage(format!("standard input cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_STANDARD_INPUT {
+    if bytes.len() as u64 > MAX_INPUT {
         return Err(Refusal::usage("standard input is larger than the 8 MiB that a configuration may have"));
     }
     String::from_utf8(bytes).map_err(|_| Refusal::usage("standard input is not UTF-8 text"))

@@ -23,6 +23,7 @@ pub mod report;
 mod run;
 mod schema;
 mod status;
+mod test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,7 +74,8 @@ the file.
 
 Exit codes:
   0  fine
-  1  the answer is no: errors in what was read, or nothing to start on
+  1  the answer is no: errors in what was read, nothing to start on, no route
+     (explain), a failed case (test), a difference (diff --exit-code)
   2  the command line is wrong, or a named path cannot be opened
   3  warnings, with --strict";
 
@@ -84,6 +86,7 @@ enum Command {
     Demo(demo::Demo),
     Check(check::Check),
     Explain(explain::Explain),
+    Test(test::Test),
     Diff(diff::Diff),
     Certificates(certificates::Certificates),
     Ca(ca::Ca),
@@ -133,6 +136,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
         Command::Demo(demo) => demo.settings().map(|settings| Next::Serve(Box::new(settings))),
         Command::Check(check) => check.run().map(Next::Exit),
         Command::Explain(explain) => explain.run().map(Next::Exit),
+        Command::Test(test) => test.run().map(Next::Exit),
         Command::Diff(diff) => diff.run().map(Next::Exit),
         Command::Certificates(certificates) => certificates.run().map(Next::Exit),
         Command::Ca(ca) => ca.run().map(Next::Exit),
@@ -150,18 +154,50 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
 fn parse(arguments: Vec<OsString>) -> Result<Cli, clap::Error> {
     // The short help is to fit on a screen; variables have their lines in the long one.
     let short = arguments.iter().any(|argument| argument == "-h");
-    let command = with_variables(Cli::command(), short);
+    let command = with_variables(Cli::command(), &arguments, short);
     Cli::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-fn with_variables(command: clap::Command, hidden: bool) -> clap::Command {
+fn with_variables(command: clap::Command, line: &[OsString], hidden: bool) -> clap::Command {
+    let beaten = beaten(&command, line);
     let command = command.mut_args(|argument| {
         // Compose files and charts set what nobody has filled in to nothing.
-        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let unread = variable(&argument).is_none() || beaten.contains(argument.get_id());
         let argument = argument.hide_env(hidden);
-        if empty { argument.env(None::<&str>) } else { argument }
+        if unread { argument.env(None::<&str>) } else { argument }
     });
-    command.mut_subcommands(|command| with_variables(command, hidden))
+    command.mut_subcommands(|command| with_variables(command, line, hidden))
+}
+
+/// Flags whose variables are not read, because another flag excludes them: a flag beats the environment, and the image
+/// sets `GENKAN_ADMIN` for everything that is run in it. Of two variables the one gives way whose flag excludes the other.
+fn beaten(command: &clap::Command, line: &[OsString]) -> Vec<clap::Id> {
+    let mut beaten = Vec::new();
+    for flag in command.get_arguments() {
+        for other in command.get_arg_conflicts_with(flag) {
+            match (is_said(flag, line), is_said(other, line)) {
+                (true, false) => beaten.push(other.get_id().clone()),
+                (false, true) => beaten.push(flag.get_id().clone()),
+                (false, false) if variable(other).is_some() => beaten.push(flag.get_id().clone()),
+                (false, false) | (true, true) => {}
+            }
+        }
+    }
+    beaten
+}
+
+/// What its variable says, if that is anything.
+fn variable(argument: &clap::Arg) -> Option<OsString> {
+    argument.get_env().and_then(std::env::var_os).filter(|value| !value.is_empty())
+}
+
+fn is_said(flag: &clap::Arg, line: &[OsString]) -> bool {
+    let long = flag.get_long().map(|long| format!("--{long}"));
+    let short = flag.get_short().map(|short| format!("-{short}"));
+    line.iter().map(|word| word.to_string_lossy()).any(|word| {
+        let is_long = long.as_ref().is_some_and(|long| word.strip_prefix(long.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')));
+        is_long || short.as_ref().is_some_and(|short| word.starts_with(short.as_str()))
+    })
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ struct OneBackend {
     /// Where requests go: http://HOST:PORT[,...]
     #[arg(long, value_name = "URL", env = "GENKAN_BACKEND", hide_env_values = true, value_delimiter = ',')]
     backend: Vec<String>,
-    /// What GET must answer before a backend gets requests
+    /// What GET must answer well to be ready
     #[arg(long, value_name = "PATH|none", env = "GENKAN_READINESS", hide_env_values = true)]
     readiness: Option<String>,
 }

@@ -12,7 +12,7 @@ mod trace;
 
 use http::HeaderValue;
 
-use crate::model::{Action, Behaviour, EndpointStatus, Filter, Origins, Route, RouteSet, Snapshot};
+use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, Origins, Route, RouteSet, Snapshot};
 use crate::route::{self, Fate, Specific, lenient_reading, normalize_path};
 
 pub use asked::Asked;
@@ -132,11 +132,20 @@ fn candidate(route: &Route, fate: &Fate, origins: &Origins) -> Candidate {
     let hosts = if hosts.is_empty() { "every host".to_owned() } else { hosts.join(" ") };
     Candidate {
         route: route.name.to_string(),
-        matches: format!("{hosts} {}", route.matches.path),
+        matches: format!("{hosts} {}{}", route.matches.path, conditions(&route.matches.conditions)),
         won: *fate == Fate::Won,
         why: why(fate),
         place: origins.get(&route.name).and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
     }
+}
+
+/// What it asks for besides host and path.
+fn conditions(conditions: &Conditions) -> String {
+    let methods: Vec<&str> = conditions.methods.iter().map(http::Method::as_str).collect();
+    let methods = Some(methods.join("|")).filter(|methods| !methods.is_empty());
+    let headers = conditions.headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    let query = conditions.query.iter().map(|(name, value)| format!("?{name}={value}"));
+    methods.into_iter().chain(headers).chain(query).map(|condition| format!(" [{condition}]")).collect()
 }
 
 fn why(fate: &Fate) -> String {

@@ -60,7 +60,7 @@ fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&R
             let text = "the connection is closed without an answer".to_owned();
             Some(Outcome { status: None, reason: "plain_http_rejected".to_owned(), location: None, backends: Vec::new(), text })
         }
-        PlainHttp::Redirect if Host::parse(host).is_ok_and(|host| knows(set, &host)) => {
+        PlainHttp::Redirect if Host::parse(host).is_ok_and(|host| is_ours(world, set, &host)) => {
             let status =
                 found.and_then(|route| route.https_redirect).map_or(if world.snapshot.localhost_aliases { 307 } else { 308 }, |code| code.as_u16());
             let location = format!("https://{}{}{}", in_url(&asked.host), https_port(world, listener, asked), asked.target);
@@ -68,6 +68,11 @@ fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&R
         }
         PlainHttp::Redirect | PlainHttp::Reject => Some(Outcome::ours(426, "plain_http_rejected", "this address requires https".to_owned())),
     }
+}
+
+/// Whether a redirect may repeat the host: a route names it, or a certificate is for it.
+fn is_ours(world: World<'_>, set: &RouteSet, host: &Host) -> bool {
+    knows(set, host) || world.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(host))
 }
 
 /// As the data path has it: no port stays no port, our own for plain HTTP becomes our own for HTTPS.

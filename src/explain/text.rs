@@ -1,8 +1,10 @@
-//! An explanation for people: one step a line, each with its reason.
+//! An explanation for people: one step a line, each with its reason. The last line is the outcome and ends in its reason.
 
 use std::fmt::Write;
 
+use super::MAX_CANDIDATES;
 use super::trace::{Candidate, Trace};
+use crate::model::Behaviour;
 
 /// As text.
 pub fn render(trace: &Trace) -> String {
@@ -25,9 +27,10 @@ pub fn render(trace: &Trace) -> String {
     candidates(&mut out, trace);
     if let Some(route) = &trace.route {
         let object = route.object.as_ref().map_or_else(String::new, |object| format!(" of {object}"));
-        step(&mut out, "route", &format!("{}{object}, behaves as {}", route.name, route.behaviour), route.place.as_deref().unwrap_or_default());
+        let behaviour = if route.behaviour == Behaviour::Genkan.as_str() { String::new() } else { format!(", behaves as {}", route.behaviour) };
+        step(&mut out, "route", &format!("{}{object}{behaviour}", route.name), route.place.as_deref().unwrap_or_default());
         for rule in &route.parity {
-            step(&mut out, "parity", rule, "");
+            step(&mut out, "as the cloud", rule, "");
         }
         for filter in &route.filters {
             step(&mut out, "filter", filter, "");
@@ -36,9 +39,8 @@ pub fn render(trace: &Trace) -> String {
             step(&mut out, "time-out", &format!("{seconds} s in all"), "");
         }
     }
-    if let Some(client) = &trace.client_address {
-        step(&mut out, "client", client.address.as_deref().unwrap_or("not known"), &client.why);
-        step(&mut out, "", &format!("X-Forwarded-For: {}", client.forwarded_for), "");
+    if trace.outcome.reason == "forwarded" {
+        client(&mut out, trace);
     }
     for rule in &trace.parity {
         step(&mut out, "parity", rule, "");
@@ -57,23 +59,39 @@ pub fn render(trace: &Trace) -> String {
     out
 }
 
+/// Of interest to whoever gets the request.
+fn client(out: &mut String, trace: &Trace) {
+    if let Some(client) = &trace.client_address {
+        step(out, "client", client.address.as_deref().unwrap_or("ADDRESS"), &client.why);
+        step(out, "", &format!("X-Forwarded-For: {}", client.forwarded_for), "");
+    }
+}
+
 /// The first column is as wide as the longest word in it.
 fn step(out: &mut String, name: &str, what: &str, why: &str) {
     let why = if why.is_empty() { String::new() } else { format!("   ({why})") };
     let _ = writeln!(out, "  {name:<12} {what}{why}");
 }
 
+/// One below the other, so that what they are for and why they lost can be compared.
 fn candidates(out: &mut String, trace: &Trace) {
-    let width = trace.candidates.iter().map(|candidate| candidate.matches.chars().count()).max().unwrap_or_default().min(60);
-    for Candidate { matches, won, why, place, route } in &trace.candidates {
+    let widest = |column: fn(&Candidate) -> &str| trace.candidates.iter().map(|candidate| column(candidate).chars().count()).max();
+    let width = widest(|candidate| &candidate.matches).unwrap_or_default().min(MAX_COLUMN);
+    let why_width = widest(|candidate| &candidate.why).unwrap_or_default().min(MAX_COLUMN);
+    for Candidate { matches, won, why, place, .. } in &trace.candidates {
         let verdict = if *won { "won" } else { "lost" };
-        let place = place.as_ref().map_or_else(String::new, |place| format!("   {place}"));
-        let _ = writeln!(out, "  {verdict:<12} {matches:<width$}   {route}: {why}{place}");
+        let line = format!("  {verdict:<12} {matches:<width$}   {why:<why_width$}   {}", place.as_deref().unwrap_or_default());
+        let _ = writeln!(out, "{}", line.trim_end());
     }
-    if trace.candidates.is_empty() && trace.listener.is_some() && trace.outcome.reason != "handshake_refused" {
+    if trace.candidates.is_empty() && trace.listener.is_some() && trace.outcome.reason == "no_route" {
         step(out, "routes", "none is for this host", "");
     }
     if trace.others > 0 {
-        let _ = writeln!(out, "  {:<12} {} more", "", trace.others);
+        let noun = if trace.others == 1 { "route" } else { "routes" };
+        let whose = if trace.candidates.len() < MAX_CANDIDATES { ", for other hosts" } else { "" };
+        step(out, "", &format!("{} more {noun}{whose}", trace.others), "");
     }
 }
+
+/// One long column must not push the others out of sight.
+const MAX_COLUMN: usize = 60;

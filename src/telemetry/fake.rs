@@ -8,8 +8,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::model::{
-    Certificate, CertificateName, Check, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType, Origins,
-    ProxyStatus, Report, Snapshot,
+    Certificate, CertificateName, Check, Cleartext, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType,
+    Listener, Origins, Protocol, ProxyStatus, Report, SHARED, Snapshot,
 };
 
 /// Control; by default it has published one configuration, without a finding.
@@ -76,6 +76,19 @@ impl ProxyStatus for Proxy {
 pub(crate) fn endpoint(backend: &str, port: u16, state: EndpointState, in_flight: usize) -> EndpointStatus {
     let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
     EndpointStatus { backend: backend.into(), address, state, reason: String::new(), in_flight }
+}
+
+/// A listener for HTTPS on loopback, with the routes that all share.
+pub(crate) fn https_listener(port: u16) -> Arc<Listener> {
+    Arc::new(Listener {
+        name: "https".to_owned(),
+        address: std::net::SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
+        protocol: Protocol::Https { cleartext: Cleartext::Reject },
+        public_port: None,
+        route_set: SHARED.into(),
+        default_certificate: None,
+        tls: None,
+    })
 }
 
 /// A certificate for these names.

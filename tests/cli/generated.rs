@@ -21,6 +21,7 @@ fn manual_pages_are_roff() {
     let place = Place::new();
     place.run("man").code(0).says(&[".TH genkan 1", ".SH NAME", "demo", "Exit codes"]);
     place.run("man run").code(0).says(&[".TH genkan-run 1", "strict", "GENKAN_STRICT"]);
+    place.run("man test").code(0).says(&[".TH genkan-test 1", "GENKAN_AGAINST", "GENKAN_CONNECT_TO", "GENKAN_CACERT"]);
     place.run("man ca issue").code(0).says(&[".TH genkan-ca-issue 1", "GENKAN_OUTPUT"]);
     place.run("man nonsense").code(2);
     place.run("man ca nonsense").code(2);
@@ -32,11 +33,11 @@ fn the_schema_is_draft_7_and_closed() {
     assert_eq!(schema["$schema"], "http://json-schema.org/draft-07/schema#");
     assert_eq!(schema["additionalProperties"], false);
     let keys: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-    for key in ["listeners", "certificates", "routes", "backends", "timeouts", "limits", "drain", "admin", "accessLog", "workers"] {
+    for key in ["listeners", "certificates", "routes", "backends", "timeouts", "limits", "drain", "admin", "accessLog", "kubernetes", "workers"] {
         assert!(keys.iter().any(|known| *known == key), "{key}");
     }
     // Keys that are refused are not offered.
-    for key in ["kubernetes", "tracing", "clientAddress"] {
+    for key in ["tracing", "clientAddress"] {
         assert!(!keys.iter().any(|known| *known == key), "{key}");
     }
     for (name, definition) in schema["definitions"].as_object().unwrap() {

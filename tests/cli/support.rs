@@ -53,12 +53,21 @@ impl Place {
         self.run_with(line, &[], "")
     }
 
+    /// The same where a word has spaces in it.
+    pub fn run_words(&self, words: &[&str]) -> Done {
+        self.run_all(words, &[], "")
+    }
+
     pub fn run_with(&self, line: &str, variables: &[(&str, &str)], input: &str) -> Done {
+        self.run_all(&line.split_whitespace().collect::<Vec<_>>(), variables, input)
+    }
+
+    fn run_all(&self, words: &[&str], variables: &[(&str, &str)], input: &str) -> Done {
         let mut command = Command::new(env!("CARGO_BIN_EXE_genkan"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GENKAN_")) {
             command.env_remove(name);
         }
-        command.args(line.split_whitespace()).envs(variables.iter().copied()).current_dir(self.path());
+        command.args(words).envs(variables.iter().copied()).current_dir(self.path());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();

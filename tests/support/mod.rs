@@ -2,7 +2,7 @@
 //! Everything is on loopback, on ports that the kernel picks, in a directory of its own, so that every test can run
 //! beside every other and beside itself.
 
-#![allow(dead_code, reason = "each test target uses a part")]
+#![allow(dead_code, unused_imports, reason = "each test target uses a part")]
 
 use std::time::{Duration, Instant};
 

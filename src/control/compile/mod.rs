@@ -24,7 +24,7 @@ use crate::model::{Backend, Behaviour, CertificateName, Diagnostic, Fingerprint,
 use kubernetes::{ServiceBackend, Translator};
 
 pub use kubernetes::{AcceptedIngresses, Settings as ManifestSettings, names as manifest_names};
-pub use pair::{PairProblem, build as key_pair};
+pub use pair::{PairProblem, build as key_pair, certificate_names};
 
 /// Compiles, and remembers what is dear to compute again: the pairs, by the bytes they were made of.
 #[derive(Debug, Default)]

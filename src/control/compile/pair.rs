@@ -50,6 +50,11 @@ pub fn build(certificate: &[u8], key: &[u8]) -> Result<KeyPair, PairProblem> {
     Ok(KeyPair::new(fingerprint, facts, Arc::new(signer)))
 }
 
+/// What a certificate is for that somebody else serves; nothing if it cannot be parsed.
+pub fn certificate_names(der: &[u8]) -> Vec<HostPattern> {
+    X509::from_der(der).map(|leaf| names(&leaf)).unwrap_or_default()
+}
+
 fn fingerprint(chain: &[CertificateDer<'_>], key: &[u8]) -> Fingerprint {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in chain.iter().map(AsRef::as_ref).chain([key]) {

@@ -232,7 +232,13 @@ impl TryFrom<HeaderWords> for HttpHeader {
     type Error = String;
 
     fn try_from(words: HeaderWords) -> Result<Self, String> {
-        let HeaderWords { name, value } = words;
+        Self::new(words.name, words.value)
+    }
+}
+
+impl HttpHeader {
+    /// A field that can be sent.
+    pub fn new(name: String, value: String) -> Result<Self, String> {
         if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
             return Err(format!("`{name}` is no header field name"));
         }
