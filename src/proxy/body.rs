@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::error::{ErrorKind, ProxyError};
+use super::error::{ErrorKind, MALFORMED_BODY, ProxyError};
 use super::timer::{Timer, Timers};
 use super::upstream::BackendBody;
 
@@ -248,7 +248,7 @@ fn hyper_error(error: hyper::Error) -> ProxyError {
                 .downcast_ref::<std::io::Error>()
                 .is_some_and(|io| io.kind() == std::io::ErrorKind::InvalidInput || io.kind() == std::io::ErrorKind::InvalidData)
         });
-    let kind = if malformed { ErrorKind::BadRequest("its body is not encoded as announced") } else { ErrorKind::ClientLeft };
+    let kind = if malformed { ErrorKind::BadRequest(MALFORMED_BODY) } else { ErrorKind::ClientLeft };
     ProxyError::new(kind, error)
 }
 

@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::accept::Accepted;
+use super::error::ErrorKind;
 use super::http::http1::End;
 use super::http::{self, Connection, Record, Switched, TlsFacts, cleartext};
 use super::io::linger::{EARLY, linger};
@@ -223,8 +224,22 @@ async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Sw
     drop(switched.guard);
     record.notes.bytes_in = ended.bytes_in;
     record.notes.bytes_out = ended.bytes_out;
+    if ended.limited {
+        record.notes.failed(ErrorKind::RequestTimedOut);
+        tell_of_limit(worker, &record);
+    }
     if let Some(error) = ended.error {
         tracing::debug!(client = %connection.client, %error, "a tunnel ended early");
+    }
+}
+
+/// Once a route: a WebSocket that ends after half a minute surprises everybody who has not met it.
+fn tell_of_limit(worker: &Worker, record: &Record) {
+    if let Some((route, label)) = &record.notes.route
+        && worker.told_routes.is_first(*label)
+    {
+        let help = "a longer one is `timeoutSec: 3600` in the `spec` of the Service's BackendConfig";
+        tracing::warn!(route = %route.name, help, "an upgraded connection was ended by the time limit for requests, as the cloud does");
     }
 }
 

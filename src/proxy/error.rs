@@ -75,6 +75,9 @@ pub enum Side {
     Backend,
 }
 
+/// Why a body is no body: for [`ErrorKind::BadRequest`], where the cloud has a word of its own for it.
+pub const MALFORMED_BODY: &str = "its body is not encoded as announced";
+
 impl ProxyError {
     /// With what the kernel or a codec said.
     pub fn new(kind: ErrorKind, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {

@@ -15,6 +15,11 @@ pub struct TooManyNominated;
 const MAX_NOMINATED: usize = 16;
 
 impl Nominated {
+    /// One more that does not pass.
+    pub fn add(&mut self, name: HeaderName) {
+        self.0.push(name);
+    }
+
     /// Reads every `Connection` field. What must reach the other side, or frames the message, cannot be nominated away.
     pub fn of(headers: &HeaderMap) -> Result<Self, TooManyNominated> {
         let mut names = Vec::new();

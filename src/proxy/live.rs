@@ -30,6 +30,8 @@ pub struct Live {
     /// The others by name, and those that have one by their alias.
     by_name: HashMap<Arc<str>, usize>,
     by_alias: HashMap<Host, usize>,
+    /// For connections whose listener's set has gone.
+    nothing: LiveSet,
     /// In the order of the configuration.
     pub backends: Vec<Arc<Backend>>,
     /// What TLS listeners offer, by policy and default certificate; what cannot be offered at all is not there.
@@ -130,7 +132,8 @@ impl Live {
     pub fn nothing() -> Self {
         Self {
             snapshot: Arc::default(),
-            sets: vec![LiveSet { routes: Table::build([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }],
+            sets: vec![LiveSet::nothing()],
+            nothing: LiveSet::nothing(),
             by_name: HashMap::new(),
             by_alias: HashMap::new(),
             backends: Vec::new(),
@@ -156,6 +159,7 @@ impl Live {
         Self {
             by_name: names.clone().map(|(at, set)| (set.name.clone(), at)).collect(),
             by_alias: aliases.collect(),
+            nothing: LiveSet::nothing(),
             sets,
             backends,
             tls: tls(&snapshot, before, foundation),
@@ -185,8 +189,10 @@ impl Live {
 
     /// The routes of a listener.
     pub fn set(&self, listener: &LiveListener) -> &LiveSet {
-        let at = if self.sets.len() == 1 { 0 } else { self.by_name.get(&listener.model.route_set).copied().unwrap_or(0) };
-        &self.sets[at]
+        if listener.model.route_set.is_empty() {
+            return &self.sets[0];
+        }
+        self.by_name.get(&listener.model.route_set).map_or(&self.nothing, |at| &self.sets[*at])
     }
 
     /// The routes of a request, and the host that it is taken for.
@@ -252,6 +258,12 @@ impl Live {
     /// Whether there is anything to serve at all.
     pub fn has_certificates(&self) -> bool {
         !self.certificates.is_empty()
+    }
+}
+
+impl LiveSet {
+    fn nothing() -> Self {
+        Self { routes: Table::build([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }
     }
 }
 

@@ -126,6 +126,7 @@ impl Proxy {
             metrics: metrics.worker(0),
             drain: drain.clone(),
         };
+        let told_routes = Arc::<worker::ToldRoutes>::default();
         let mut accepting = Some((accepting, changes));
         let mut threads = Vec::new();
         for (index, connections) in receivers.into_iter().enumerate() {
@@ -135,6 +136,7 @@ impl Proxy {
                 access_log: access_log.clone(),
                 mode,
                 explainer: explainer.clone(),
+                told_routes: told_routes.clone(),
                 drain: drain.clone(),
                 state: workers[index].state.clone(),
                 connections,

@@ -24,6 +24,8 @@ pub struct Ended {
     pub bytes_out: u64,
     /// Nothing was said for too long, or a side failed.
     pub error: Option<io::Error>,
+    /// It was open for as long as it may be.
+    pub limited: bool,
 }
 
 /// Read at a time, and so kept at most.
@@ -58,6 +60,7 @@ where
     let mut inward = Direction::new(&first_in);
     let mut outward = Direction::new(&first_out);
     let timer = timers.after(idle);
+    let mut limited = false;
     let mut seen = 0;
     let result = poll_fn(|cx| {
         if guard.poll_cut(cx).is_ready() {
@@ -73,12 +76,13 @@ where
             timer.set(idle);
         }
         if limit.is_some_and(|limit| limit.poll(cx).is_ready()) {
+            limited = true;
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the route's time limit has passed")));
         }
         timer.poll(cx).map(|()| Err(io::Error::new(io::ErrorKind::TimedOut, "nothing was said for too long")))
     })
     .await;
-    Ended { bytes_in: inward.bytes, bytes_out: outward.bytes, error: result.err() }
+    Ended { bytes_in: inward.bytes, bytes_out: outward.bytes, error: result.err(), limited }
 }
 
 impl Direction {

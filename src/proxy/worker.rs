@@ -1,10 +1,11 @@
 //! A worker: one thread with everything that the connections on it share and no other thread touches.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,19 @@ use super::upstream::pool::Pools;
 use super::{Mode, connection};
 use crate::drain::{Drain, Stage};
 use crate::model::Explain;
-use crate::telemetry::{AccessLog, ConnectionEvent, WorkerMetrics};
+use crate::telemetry::{AccessLog, ConnectionEvent, Label, WorkerMetrics};
+
+/// Routes whose tunnels were seen to end by their time limit: each is logged once, by whichever worker is first.
+/// Bounded by the number of labels.
+#[derive(Debug, Default)]
+pub struct ToldRoutes(Mutex<HashSet<Label>>);
+
+impl ToldRoutes {
+    /// Whether this is the first time.
+    pub fn is_first(&self, route: Label) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(route)
+    }
+}
 
 /// What the connections of a worker share.
 pub struct Worker {
@@ -40,6 +53,8 @@ pub struct Worker {
     pub mode: Mode,
     /// Explains our own answers.
     pub explainer: Option<Arc<dyn Explain>>,
+    /// Which routes have been spoken of.
+    pub told_routes: Arc<ToldRoutes>,
     /// As everybody who waits has been told.
     told: Cell<Stage>,
     /// Of which everybody who waits has been told.
@@ -76,6 +91,8 @@ pub struct Start {
     pub mode: Mode,
     /// Explains our own answers.
     pub explainer: Option<Arc<dyn Explain>>,
+    /// Which routes have been spoken of.
+    pub told_routes: Arc<ToldRoutes>,
     /// When to stop.
     pub drain: Drain,
     /// What is seen of it.
@@ -121,6 +138,7 @@ impl Start {
             random: Random::new(),
             mode: self.mode,
             explainer: self.explainer,
+            told_routes: self.told_routes,
             told: Cell::new(self.drain.stage()),
             departures: Cell::default(),
             drain: self.drain,

@@ -103,7 +103,8 @@ impl AccessLog {
         Self(None)
     }
 
-    fn write_to(sink: impl Write + Send + 'static) -> Self {
+    /// Writes to anything, from a thread of its own.
+    pub fn write_to(sink: impl Write + Send + 'static) -> Self {
         let queue = Arc::new(Queue::default());
         let taken = queue.clone();
         match std::thread::Builder::new().name("access-log".into()).spawn(move || writer::run(&taken, sink)) {

@@ -16,7 +16,7 @@ async fn shown(proxy: &TestProxy, name: &str) -> Option<rustls::pki_types::Certi
 }
 
 /// Which certificate is shown is the question here, not whether it fits.
-fn accept_any_name(config: &mut rustls::ClientConfig) {
+pub fn accept_any_name(config: &mut rustls::ClientConfig) {
     config.dangerous().set_certificate_verifier(std::sync::Arc::new(AnyName));
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 mod backend;
 mod certificates;
 mod client;
+pub mod edge;
 mod load;
 mod message;
 mod pattern;

@@ -3,6 +3,8 @@
 
 use http::header::{HeaderMap, HeaderValue, LOCATION, SET_COOKIE};
 
+use crate::route::LOCALHOST;
+
 /// The host that was asked for, and the one that it stands for.
 pub struct Alias {
     /// With the port, as the client wrote it.
@@ -21,9 +23,9 @@ impl Alias {
         &self.host
     }
 
-    /// Maps what an answer says of the host.
-    pub fn map_back(&self, headers: &mut HeaderMap) {
-        let location = headers.get(LOCATION).and_then(|value| self.location(value.to_str().ok()?));
+    /// Maps what an answer says of the host, and of others that `has_alias` says are reached the same way.
+    pub fn map_back(&self, headers: &mut HeaderMap, has_alias: impl Fn(&str) -> bool) {
+        let location = headers.get(LOCATION).and_then(|value| self.location(value.to_str().ok()?, has_alias));
         if let Some(location) = location {
             headers.insert(LOCATION, location);
         }
@@ -35,15 +37,17 @@ impl Alias {
     }
 
     /// An absolute URL of the host, whatever its port, leads to where the client is now.
-    fn location(&self, text: &str) -> Option<HeaderValue> {
+    fn location(&self, text: &str, has_alias: impl Fn(&str) -> bool) -> Option<HeaderValue> {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(end);
         let host = authority.split_once(':').map_or(authority, |(host, _)| host);
-        if !host.eq_ignore_ascii_case(&self.host) {
-            return None;
+        let host = host.to_ascii_lowercase();
+        if host == self.host {
+            return HeaderValue::from_str(&format!("https://{}{rest}", self.asked)).ok();
         }
-        HeaderValue::from_str(&format!("https://{}{rest}", self.asked)).ok()
+        let port = self.asked.rsplit_once(':').map_or_else(String::new, |(_, port)| format!(":{port}"));
+        if has_alias(&host) { HeaderValue::from_str(&format!("https://{host}{LOCALHOST}{port}{rest}")).ok() } else { None }
     }
 
     /// A cookie for the host, or for what it is part of, is for the alias alone.
@@ -71,10 +75,11 @@ mod tests {
             ("https://shop.test/a?b", Some("https://shop.test.localhost:8443/a?b")),
             ("http://Shop.test:8080", Some("https://shop.test.localhost:8443")),
             ("https://other.test/", None),
+            ("https://second.test/a", Some("https://second.test.localhost:8443/a")),
             ("https://shop.test.evil/", None),
             ("/relative", None),
         ] {
-            let found = alias().location(location);
+            let found = alias().location(location, |host| host == "second.test");
             assert_eq!(found.as_ref().map(|value| value.to_str().unwrap()), mapped, "{location}");
         }
     }
@@ -85,7 +90,7 @@ mod tests {
         for cookie in ["a=b; Path=/; Domain=.shop.test; Secure", "c=domain=x; HttpOnly", "d=e"] {
             headers.append(SET_COOKIE, HeaderValue::from_static(cookie));
         }
-        alias().map_back(&mut headers);
+        alias().map_back(&mut headers, |_| false);
         let cookies: Vec<&str> = headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect();
         assert_eq!(cookies, ["a=b; Path=/; Secure", "c=domain=x; HttpOnly", "d=e"]);
     }

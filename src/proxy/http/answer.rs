@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
 
+use super::gke;
 use super::ids::Ids;
 use crate::model::Behaviour;
 use crate::proxy::Mode;
@@ -20,6 +21,7 @@ const PROXY_STATUS: &str = "proxy-status";
 pub fn status(kind: ErrorKind, behaviour: Behaviour) -> StatusCode {
     match (ours(kind), behaviour) {
         (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Behaviour::Gke) => StatusCode::PAYLOAD_TOO_LARGE,
+        (StatusCode::METHOD_NOT_ALLOWED | StatusCode::EXPECTATION_FAILED, Behaviour::Gke) => StatusCode::BAD_REQUEST,
         (status, Behaviour::Gke) if status.is_server_error() => StatusCode::BAD_GATEWAY,
         (status, _) => status,
     }
@@ -93,15 +95,18 @@ pub struct Circumstances<'a> {
 pub fn to_error(error: &ProxyError, circumstances: &Circumstances<'_>) -> Response<ResponseBody> {
     let Circumstances { behaviour, mode, ids, version, explanation } = circumstances;
     let status = status(error.kind, *behaviour);
-    let mut response = match (behaviour, mode, error.kind) {
-        (Behaviour::Gke, Mode::Run, ErrorKind::NoRoute) => of(status, CLOUD_NOT_FOUND.to_owned()),
-        (Behaviour::Gke, Mode::Run, _) if status == StatusCode::BAD_GATEWAY => html(of(status, CLOUD_BAD_GATEWAY.to_owned())),
-        _ => of(status, text(status, error, *mode, ids, explanation.as_deref())),
+    let mut response = match (behaviour, status, explanation) {
+        (Behaviour::Gke, StatusCode::NOT_FOUND, explanation) => {
+            of(status, format!("{}{}", gke::NOT_FOUND, explanation.as_deref().unwrap_or_default()))
+        }
+        (Behaviour::Gke, StatusCode::BAD_GATEWAY, None) => html(of(status, gke::server_error(status))),
+        // An explanation repeats what the client sent, which must never be read as HTML.
+        (Behaviour::Genkan | Behaviour::Gke, _, explanation) => of(status, text(status, error, *mode, ids, explanation.as_deref())),
     };
     let headers = response.headers_mut();
     headers.insert(PROXY_STATUS, HeaderValue::from_static(proxy_status(error.kind)));
     match error.kind {
-        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull | ErrorKind::OutOfResources => {
+        ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull | ErrorKind::OutOfResources if *behaviour == Behaviour::Genkan => {
             // A backend that becomes ready is used within a second.
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -137,15 +142,14 @@ fn closes(kind: ErrorKind) -> bool {
     )
 }
 
-/// The cloud's default backend, to the letter, the space before the end included.
-const CLOUD_NOT_FOUND: &str = "response 404 (backend NotFound), service rules for the path non-existent \n";
-/// What the cloud's load balancer says for its backends.
-const CLOUD_BAD_GATEWAY: &str = "<html><head>\n<meta http-equiv=\"content-type\" content=\"text/html;charset=utf-8\">\n<title>502 Server Error</title>\n\
-</head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>Error: Server Error</h1>\n\
-<h2>The server encountered a temporary error and could not complete your request.<p>Please try again in 30 seconds.</h2>\n<h2></h2>\n</body></html>\n";
+/// What the codec's own refusal of a head becomes where the cloud's answers are expected.
+pub fn bare(kind: ErrorKind) -> String {
+    let (status, proxy_status) = (status(kind, Behaviour::Gke), proxy_status(kind));
+    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nproxy-status: {proxy_status}\r\nconnection: close\r\n\r\n")
+}
 
 fn html(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
     response
 }
 

@@ -11,6 +11,7 @@ use http::{Method, Response, StatusCode, Version};
 
 use super::alias::Alias;
 use super::answer::{self, Circumstances};
+use super::cloud_trace;
 use super::forwarded::Forwarded;
 use super::ids::Ids;
 use super::record::{Notes, Record, RecordedBody};
@@ -170,6 +171,9 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
     if let Some(route) = route {
         notes.behaviour = route.model.behaviour;
     }
+    if notes.behaviour == Behaviour::Gke && !cloud_trace::passes(&request.headers) {
+        checked.nominated.add(cloud_trace::FIELD);
+    }
     if connection.tls.is_none() {
         match secure::decide(connection, &live, route, &checked) {
             Decision::Forward => {}
@@ -203,7 +207,9 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
 fn check_policy(connection: &Connection, live: &Live, checked: &Checked<'_>) -> Result<(), ErrorKind> {
     let Some(tls) = connection.tls.as_ref().filter(|_| live.has_policies()) else { return Ok(()) };
     let host = checked.authority.as_ref().map(|authority| &*authority.host);
-    if *live.policy(&connection.listener, host) == tls.policy { Ok(()) } else { Err(ErrorKind::Misdirected) }
+    // For the name that it was made for, a connection outlives a change of what is offered.
+    let is_its_own = host.is_some() && host == tls.server_name.as_deref();
+    if is_its_own || *live.policy(&connection.listener, host) == tls.policy { Ok(()) } else { Err(ErrorKind::Misdirected) }
 }
 
 fn find<'l>(set: &'l LiveSet, request: &Parts, checked: &Checked<'_>) -> Result<Option<&'l Arc<LiveRoute>>, ErrorKind> {
@@ -253,7 +259,9 @@ impl Request<'_> {
                 Outcome::Answered(answer) => {
                     let mut response = relay(notes, answer);
                     if let Some(alias) = &self.checked.alias {
-                        alias.map_back(response.headers_mut());
+                        let live = worker.live.load();
+                        let aliases = live.snapshot.localhost_aliases;
+                        alias.map_back(response.headers_mut(), |host| aliases && live.set(&self.connection.listener).routes.knows_host(host));
                     }
                     self.finish(notes, session.as_ref(), response.headers_mut());
                     return Ok(Answered::Response(response));
@@ -307,7 +315,7 @@ impl Request<'_> {
         let mut added = String::with_capacity(512);
         Forwarded {
             origin: &self.connection.origin,
-            host: self.checked.forwarded_host(),
+            host: self.checked.host,
             port: asked.unwrap_or(if scheme == "https" { 443 } else { 80 }),
             ids: self.ids,
             behaviour: self.behaviour,

@@ -5,14 +5,12 @@ use std::net::IpAddr;
 
 use http::header::{HeaderMap, VIA};
 
+use super::cloud_trace;
 use super::ids::Ids;
 use crate::model::Behaviour;
 
 /// Who we are in `Via` (RFC 9110 section 7.6.3).
 const VIA_US: &str = "1.1 genkan";
-
-/// The cloud's own name for a trace, `TRACE_ID/SPAN_ID;o=1` with the span in decimal.
-const CLOUD_TRACE: &str = "x-cloud-trace-context";
 
 /// What is the same for every request of a connection, written once.
 pub struct Origin {
@@ -70,9 +68,10 @@ impl Forwarded<'_> {
             add(&[hop, ", "]);
         }
         add(&[VIA_US, "\r\n"]);
-        // One that the client sent is passed on like any other field.
-        if self.behaviour == Behaviour::Gke && !self.headers.contains_key(CLOUD_TRACE) {
-            add(&[CLOUD_TRACE, ": ", &self.ids.cloud_trace(), "\r\n"]);
+        if self.behaviour == Behaviour::Gke && !cloud_trace::passes(self.headers) {
+            out.push_str("x-cloud-trace-context: ");
+            cloud_trace::write(self.ids, out);
+            out.push_str("\r\n");
         }
     }
 }
@@ -114,7 +113,7 @@ mod tests {
         let out = written("192.0.2.1", "shop.test", Behaviour::Gke);
         assert!(out.starts_with("x-forwarded-for: 192.0.2.1,192.0.2.9\r\n"), "{out}");
         let trace = out.lines().find_map(|line| line.strip_prefix("x-cloud-trace-context: ")).unwrap();
-        let (id, span) = trace.strip_suffix(";o=1").unwrap().split_once('/').unwrap();
+        let (id, span) = trace.split_once('/').unwrap();
         assert!(id.len() == 32 && span.parse::<u64>().is_ok(), "{trace}");
         assert!(out.contains(&format!("traceparent: 00-{id}-")));
     }

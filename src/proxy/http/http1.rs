@@ -14,11 +14,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
-use super::Connection;
 use super::exchange::exchange;
+use super::{Connection, answer, status_details};
 use crate::drain::Stage;
 use crate::model::Limits;
 use crate::proxy::body::RequestBody;
+use crate::proxy::error::ErrorKind;
 use crate::proxy::io::phase::{Owed, State};
 use crate::proxy::io::plain::{Observed, Stream};
 use crate::proxy::timer::Timer;
@@ -57,7 +58,7 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             exchange(&connection, head, body).await
         })
     });
-    let io = TokioIo::new(Observed::new(stream, connection.phase.clone()));
+    let io = TokioIo::new(Observed::new(stream, connection.phase.clone()).withholding(connection.is_cloud()));
     let mut serving = builder(limits).serve_connection(io, service);
     let (mut leaving, mut awaited) = (false, false);
     let end = poll_fn(|cx| {
@@ -87,11 +88,24 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
     })
     .await;
     let parts = serving.into_parts();
-    let mut stream = parts.io.into_inner().into_stream()?;
+    let observed = parts.io.into_inner();
+    let withheld = observed.has_withheld();
+    let mut stream = observed.into_stream()?;
     let end = match end {
         Over::Ended(end) => end,
+        Over::Refused(kind) => {
+            if withheld {
+                connection.refuse_rest();
+                let _ = stream.write_all(answer::bare(kind).as_bytes()).await; // A client that is gone needs no answer.
+                connection.worker.metrics.status_details(status_details::of_refusal(kind));
+            }
+            End::Closed
+        }
         Over::HeadTimedOut => {
             let _ = stream.write_all(TIMED_OUT).await; // A client that is gone needs no answer.
+            if connection.is_cloud() {
+                connection.worker.metrics.status_details(status_details::of_refusal(ErrorKind::RequestBodyTimedOut));
+            }
             End::Closed
         }
     };
@@ -103,6 +117,8 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 enum Over {
     Ended(End),
+    /// The codec could not read a head.
+    Refused(ErrorKind),
     HeadTimedOut,
 }
 
@@ -143,7 +159,11 @@ fn ended(connection: &Connection, result: hyper::Result<()>) -> Over {
     };
     connection.worker.metrics.connection_event(event);
     tracing::debug!(client = %connection.client, listener = connection.listener.model.name, %error, "a connection ended early");
-    Over::Ended(if error.is_parse() { End::Closed } else { End::Aborted })
+    match (error.is_parse(), error.is_parse_too_large()) {
+        (true, true) => Over::Refused(ErrorKind::RequestHeadTooLarge),
+        (true, false) => Over::Refused(ErrorKind::BadRequest("its head is malformed")),
+        (false, _) => Over::Ended(End::Aborted),
+    }
 }
 
 fn is_stall(error: &hyper::Error) -> bool {

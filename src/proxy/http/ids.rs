@@ -38,10 +38,14 @@ impl Ids {
         text(&self.traceparent)
     }
 
-    /// The same as the cloud has it: `TRACE_ID/SPAN_ID;o=1`, the span in decimal.
-    pub fn cloud_trace(&self) -> String {
-        let span = u64::from_str_radix(text(&self.traceparent[36..52]), 16).unwrap_or_default();
-        format!("{}/{span};o=1", self.trace())
+    /// The span that the request comes from, as a number.
+    pub fn span(&self) -> u64 {
+        u64::from_str_radix(text(&self.traceparent[36..52]), 16).unwrap_or_default()
+    }
+
+    /// Whether somebody records the trace.
+    pub fn is_sampled(&self) -> bool {
+        u8::from_str_radix(text(&self.traceparent[53..]), 16).is_ok_and(|flags| flags & 1 == 1)
     }
 
     /// The trace's 32 hexadecimal digits.

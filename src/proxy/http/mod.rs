@@ -4,8 +4,10 @@
 mod alias;
 mod answer;
 pub mod cleartext;
+mod cloud_trace;
 mod exchange;
 mod forwarded;
+mod gke;
 pub mod http1;
 pub mod http2;
 mod ids;
@@ -32,7 +34,7 @@ use super::timer::Timer;
 use super::upstream::http1::Connection as BackendConnection;
 use super::worker::Worker;
 use crate::drain::Stage;
-use crate::model::{ClientTimeouts, TlsPolicy};
+use crate::model::{Behaviour, ClientTimeouts, TlsPolicy};
 use crate::telemetry::ConnectionEvent;
 pub use record::Record;
 
@@ -144,6 +146,11 @@ impl Connection {
         if self.worker.stage() == Stage::Running {
             self.worker.metrics.connection_event(ConnectionEvent::Aged);
         }
+    }
+
+    /// Whether requests that nothing is known of are answered as the cloud does.
+    fn is_cloud(&self) -> bool {
+        self.worker.live.load().set(&self.listener).behaviour == Behaviour::Gke
     }
 
     /// What is still to come of a request is not waited for.

@@ -13,7 +13,7 @@ use http::request::Parts;
 use http_body::{Body, SizeHint};
 
 use super::ids::Ids;
-use super::status_details;
+use super::status_details::{self, Ended};
 use super::{Connection, OpenExchange};
 use crate::model::{self, AccessLogFormat, Behaviour, Filter, LogSampling};
 use crate::proxy::backend::{Backend, Endpoint};
@@ -125,11 +125,6 @@ impl Notes {
         }
     }
 
-    /// The cloud's word, where the client was to see the cloud's load balancer.
-    fn status_details(&self) -> Option<&'static str> {
-        (self.behaviour == Behaviour::Gke).then(|| status_details::word(self.error, self.status, self.from_backend))
-    }
-
     /// nginx's word for a client that left before there was a status.
     fn code(&self) -> u16 {
         self.status.map_or(499, |status| status.as_u16())
@@ -148,7 +143,7 @@ impl Record {
             status: notes.code(),
             from_backend: notes.from_backend,
             reason: notes.reason(),
-            status_details: notes.status_details(),
+            status_details: self.status_details(),
             duration,
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
@@ -189,7 +184,7 @@ impl Record {
                 attempts: notes.attempts,
                 backend_duration: notes.backend_duration,
                 reason: notes.reason(),
-                status_details: notes.status_details(),
+                status_details: self.status_details(),
                 tls_version: tls.map(|tls| tls.version),
                 server_name: tls.and_then(|tls| tls.server_name.as_deref()),
                 resumed: tls.is_some_and(|tls| tls.resumed),
@@ -201,6 +196,21 @@ impl Record {
 /// Whether an exchange is one of the share that is logged: a failed one as likely as any other, as in the cloud.
 fn sampled(share: LogSampling, random: &Random) -> bool {
     share == LogSampling::ALL || random.below(1_000_000) < share.0 as usize
+}
+
+impl Record {
+    /// The cloud's word, where it is the cloud's way that counts.
+    fn status_details(&self) -> Option<&'static str> {
+        let notes = &self.notes;
+        let protocol = self.request.headers.get(http::header::UPGRADE);
+        let ended = Ended {
+            status: notes.status,
+            from_backend: notes.from_backend,
+            error: notes.error,
+            websocket: protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")),
+        };
+        (notes.behaviour == Behaviour::Gke).then(|| status_details::word(ended))
+    }
 }
 
 impl Drop for Record {

@@ -142,6 +142,11 @@ impl Phase {
         matches!(self.state.get(), State::Exchange | State::Flushing)
     }
 
+    /// Whether a request's head is coming, and nothing is owed for any other.
+    pub fn is_reading_head(&self) -> bool {
+        self.state.get() == State::Head
+    }
+
     /// What a connection that is to end still waits for.
     pub fn owes(&self) -> Owed {
         match self.state.get() {

@@ -41,12 +41,35 @@ pub struct Observed {
     phase: Rc<Phase>,
     /// The last write found no room.
     blocked: bool,
+    /// What the codec itself says to a head that is none; `None`: it may.
+    withheld: Option<bool>,
 }
 
 impl Observed {
     /// A stream whose phase follows what happens on it.
     pub fn new(stream: Stream, phase: Rc<Phase>) -> Self {
-        Self { stream: Some(stream), phase, blocked: false }
+        Self { stream: Some(stream), phase, blocked: false, withheld: None }
+    }
+
+    /// Keeps back what the codec says by itself to a head that it refuses: whoever serves it has another answer.
+    #[must_use]
+    pub fn withholding(mut self, withholding: bool) -> Self {
+        self.withheld = withholding.then_some(false);
+        self
+    }
+
+    /// Whether something was kept back.
+    pub fn has_withheld(&self) -> bool {
+        self.withheld == Some(true)
+    }
+
+    /// No exchange has begun, so this can only be a refusal.
+    fn withholds(&mut self) -> bool {
+        let withholds = self.withheld.is_some() && self.phase.is_reading_head();
+        if withholds {
+            self.withheld = Some(true);
+        }
+        withholds
     }
 
     /// The stream, when the codec is done with it; `None` if that had more to write.
@@ -89,12 +112,18 @@ impl AsyncRead for Observed {
 impl AsyncWrite for Observed {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.withholds() {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let written = this.stream()?.poll_write(cx, buf);
         this.note(written)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.withholds() {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let written = this.stream()?.poll_write_vectored(cx, bufs);
         this.note(written)
     }
