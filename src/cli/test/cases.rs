@@ -38,8 +38,8 @@ pub(super) struct Expect {
 pub(super) fn read(paths: &[PathBuf]) -> Result<Result<Vec<Case>, Vec<Diagnostic>>, Refusal> {
     let mut files = Files::default();
     for path in paths {
-        let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string().into() };
-        files.0.push(SourceFile { name, directory: PathBuf::new(), text: input::read(path)? });
+        let name: std::sync::Arc<str> = if path == Path::new("-") { "standard input".into() } else { path.display().to_string().into() };
+        files.0.push(SourceFile::new(name, PathBuf::new(), input::read(path)?));
     }
     let (mut cases, mut problems) = (Vec::new(), Vec::new());
     for (text, index) in files.0.iter().map(|file| &file.text).zip(0..) {
