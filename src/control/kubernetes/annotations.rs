@@ -9,7 +9,7 @@ use crate::control::yaml::{Kind, Node, closest};
 use crate::model::{Reason, Severity};
 
 /// Names that look like these are meant for GKE, or for us.
-const OURS: [&str; 7] = [
+pub(super) const OURS: [&str; 7] = [
     "kubernetes.io/ingress.",
     "ingress.gcp.kubernetes.io/",
     "networking.gke.io/",
@@ -19,8 +19,20 @@ const OURS: [&str; 7] = [
     "genkan.dev/",
 ];
 
-/// What the cloud's controllers write themselves.
-const WRITTEN_BACK: [&str; 3] = ["ingress.kubernetes.io/", "cloud.google.com/neg-status", "ingress.gcp.kubernetes.io/instance-groups"];
+/// The prefix of what the cloud's controller writes about an Ingress, and of settings from before nginx's had its own.
+const OLD: &str = "ingress.kubernetes.io/";
+/// What the cloud's controller writes there.
+const WRITTEN_BACK: [&str; 9] = [
+    "backends",
+    "forwarding-rule",
+    "https-forwarding-rule",
+    "https-target-proxy",
+    "redirect-url-map",
+    "ssl-cert",
+    "static-ip",
+    "target-proxy",
+    "url-map",
+];
 
 const NGINX: &str = "nginx.ingress.kubernetes.io/";
 
@@ -66,8 +78,8 @@ fn unknown<T>(table: &[Field<T>], annotation: &Annotation, (kind, names): (&'sta
     if let Some(short) = name.strip_prefix(NGINX) {
         return Some(of_nginx(name, short, finding));
     }
-    if WRITTEN_BACK.iter().any(|written| name.starts_with(written)) {
-        return None;
+    if let Some(short) = name.strip_prefix(OLD) {
+        return (!WRITTEN_BACK.contains(&short)).then(|| of_nginx(name, short, finding));
     }
     if names.contains(&name.as_str()) {
         let message = format!("{name} belongs on the {kind}, and does nothing here");

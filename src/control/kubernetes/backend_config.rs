@@ -118,12 +118,11 @@ pub(super) const FIELDS: &[Field<BackendConfig>] = &[
         value: "seconds, 0 to 86400",
         default: "0: as long as the browser is open",
         fate: Fate::Applied("how long browsers keep the cookie", |node, config| {
-            let seconds = number(node, 0..=u32::MAX)?;
-            if seconds > 86_400 {
-                config.invalid = Some(format!("unsupported AffinityCookieTtlSec: {seconds}, should be between 0 and 86400"));
-                return Ok(());
+            let seconds: i64 = number(node, i64::MIN..=i64::MAX)?;
+            match u32::try_from(seconds) {
+                Ok(ttl) if ttl <= 86_400 => config.affinity.get_or_insert_default().cookie_ttl_sec = Some(ttl),
+                _ => config.invalid = Some(format!("unsupported AffinityCookieTtlSec: {seconds}, should be between 0 and 86400")),
             }
-            config.affinity.get_or_insert_default().cookie_ttl_sec = Some(seconds);
             Ok(())
         }),
         confirmed: true,
@@ -229,7 +228,7 @@ pub(super) const FIELDS: &[Field<BackendConfig>] = &[
     Field {
         path: "logging.enable",
         value: "true, false",
-        default: "true",
+        default: "true without `logging`, else false",
         fate: Fate::Applied("false: none of its requests is in the access log", |node, config| {
             if !boolean(node)? {
                 config.log_sample_rate = Some(0);
@@ -288,8 +287,10 @@ fn check(config: &mut BackendConfig) -> &mut HealthCheck {
     config.health_check.get_or_insert_default()
 }
 
+type Headers = Vec<Located<(String, String)>>;
+
 /// Every line that is a header; the first that is none is an error.
-fn headers(node: &Node) -> (Vec<Located<(String, String)>>, Result<(), Wrong>) {
+fn headers(node: &Node) -> (Headers, Result<(), Wrong>) {
     let Kind::Sequence(items) = &node.kind else {
         return (Vec::new(), Err(Wrong::new(node, format!("expected a list of \"Name: value\", found {}", node.describe()))));
     };
@@ -322,11 +323,12 @@ pub(super) fn read(document: &Node, fields: &mut Fields) -> BackendConfig {
     let mut config = BackendConfig::default();
     let Some(spec) = fields.mapping(document, "spec") else { return config };
     table::read(FIELDS, spec, &mut config, &mut fields.findings);
+    log_only_if_enabled(spec, &mut config, fields);
     let enabled = |key: &str| spec.get(key).and_then(|group| group.get("enabled")).is_some_and(|node| boolean(node).unwrap_or(false));
     if enabled("iap") && enabled("cdn") {
         config.invalid = Some("iap and cdn cannot be enabled at the same time".to_owned());
     }
-    let unknown = config.request_headers.iter().chain(&config.response_headers).flat_map(|header| unknown_variables(header));
+    let unknown = config.request_headers.iter().chain(&config.response_headers).flat_map(unknown_variables);
     let unknown: Vec<Finding> = unknown.collect();
     fields.findings.extend(unknown);
     if let Some(HealthCheck { interval: Some(interval), timeout: Some(timeout), .. }) = config.health_check
@@ -337,6 +339,17 @@ pub(super) fn read(document: &Node, fields: &mut Fields) -> BackendConfig {
         fields.findings.push(Finding::new(crate::model::Severity::Warning, Reason::DifferentInTheCloud, span, message).effect("here it is used"));
     }
     config
+}
+
+/// `logging` without `enable` logs nothing: the cloud's controller knows no third state.
+fn log_only_if_enabled(spec: &Node, config: &mut BackendConfig, fields: &mut Fields) {
+    let Some(logging) = spec.get("logging").filter(|logging| matches!(logging.kind, Kind::Mapping(_))) else { return };
+    if logging.get("enable").is_some() {
+        return;
+    }
+    config.log_sample_rate = Some(0);
+    let finding = Finding::new(crate::model::Severity::Warning, Reason::MissingField, logging.span, "logging without enable: true is off");
+    fields.findings.push(finding.effect("none of its requests is in the access log, as in the cloud").help("write logging: { enable: true }"));
 }
 
 /// Variables that only a database or another machine knows.

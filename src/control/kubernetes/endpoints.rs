@@ -56,7 +56,7 @@ pub(super) fn read_endpoints(document: &Node, meta: &Meta, fields: &mut Fields) 
 pub(super) fn read_slice(document: &Node, meta: &Meta, fields: &mut Fields) -> EndpointSet {
     let mut endpoints = Vec::new();
     for endpoint in fields.list(document, "endpoints") {
-        let addresses = fields.list(endpoint, "addresses").iter().filter_map(|address| address.as_text().map(str::to_owned)).collect();
+        let addresses = fields.located_texts(endpoint, "addresses").into_iter().map(|address| address.value).collect();
         let conditions = fields.mapping(endpoint, "conditions");
         let mut condition = |key: &str| conditions.and_then(|conditions| fields.boolean(conditions, key));
         let ready = condition("ready").unwrap_or(true);

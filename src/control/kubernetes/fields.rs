@@ -1,9 +1,12 @@
 //! Looking into nodes without giving up on them: what is of the wrong kind is a finding, and counts as absent.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
-use super::Finding;
-use crate::control::yaml::{Kind, Located, Node, Span};
+use super::{Finding, PortRef};
+use crate::control::yaml::{Kind, Located, Node, Span, closest};
 use crate::model::{Reason, Severity};
 
 /// Access to the fields of an object, with a note of everything that is odd.
@@ -39,11 +42,6 @@ impl Fields {
         self.findings.push(finding);
     }
 
-    /// A key that is there and not null.
-    pub(super) fn get<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n Node> {
-        node.get(key).filter(|value| !value.is_null())
-    }
-
     fn take<T>(&mut self, key: &str, value: Option<Result<T, Wrong>>) -> Option<T> {
         match value? {
             Ok(value) => Some(value),
@@ -55,7 +53,7 @@ impl Fields {
     }
 
     pub(super) fn text(&mut self, node: &Node, key: &str) -> Option<Located<String>> {
-        let value = self.get(node, key).map(located);
+        let value = present(node, key).map(located);
         self.take(key, value)
     }
 
@@ -64,12 +62,12 @@ impl Fields {
     }
 
     pub(super) fn boolean(&mut self, node: &Node, key: &str) -> Option<bool> {
-        let value = self.get(node, key).map(boolean);
+        let value = present(node, key).map(boolean);
         self.take(key, value)
     }
 
-    pub(super) fn number(&mut self, node: &Node, key: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
-        let value = self.get(node, key).map(|value| number(value, range));
+    pub(super) fn number(&mut self, node: &Node, key: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let value = present(node, key).map(|value| number(value, range));
         self.take(key, value)
     }
 
@@ -77,9 +75,23 @@ impl Fields {
         self.number(node, key, 1..=65_535).and_then(|port| u16::try_from(port).ok())
     }
 
+    /// Kubernetes' `IntOrString`; digits in quotes are a number in every manifest that has them.
+    pub(super) fn port_ref(&mut self, node: &Node, key: &str) -> Option<PortRef> {
+        let value = present(node, key).map(|value| match value.as_text() {
+            Some(text) if !text.is_empty() => Ok(text.parse().map_or_else(|_| PortRef::Name(text.to_owned()), PortRef::Number)),
+            _ => Err(Wrong::new(value, format!("expected a port's number or name, found {}", value.describe()))),
+        });
+        self.take(key, value)
+    }
+
+    /// The texts of a list, with their places.
+    pub(super) fn located_texts(&mut self, node: &Node, key: &str) -> Vec<Located<String>> {
+        self.list(node, key).iter().filter_map(|item| self.take(key, Some(located(item)))).collect()
+    }
+
     /// The items of a list; nothing if it is none.
     pub(super) fn list<'n>(&mut self, node: &'n Node, key: &str) -> &'n [Node] {
-        let Some(value) = self.get(node, key) else { return &[] };
+        let Some(value) = present(node, key) else { return &[] };
         match &value.kind {
             Kind::Sequence(items) => items,
             _ => {
@@ -91,7 +103,7 @@ impl Fields {
 
     /// A mapping, or nothing.
     pub(super) fn mapping<'n>(&mut self, node: &'n Node, key: &str) -> Option<&'n Node> {
-        let value = self.get(node, key)?;
+        let value = present(node, key)?;
         if matches!(value.kind, Kind::Mapping(_)) {
             return Some(value);
         }
@@ -111,6 +123,24 @@ impl Fields {
     }
 }
 
+/// A key that is nearly one of those that are read.
+pub(super) fn near_misses(node: &Node, known: &[&str], fields: &mut Fields) {
+    for (key, _) in entries(node) {
+        if known.contains(&key.text.as_str()) {
+            continue;
+        }
+        if let Some(meant) = closest(&key.text, known.iter().copied()) {
+            let help = Some(format!("did you mean \"{meant}\"?"));
+            fields.wrong(Wrong { span: key.span, reason: Reason::UnknownField, message: format!("unknown field \"{}\"", key.text), help });
+        }
+    }
+}
+
+/// A key that is there and not null.
+pub(super) fn present<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    node.get(key).filter(|value| !value.is_null())
+}
+
 /// The entries of a mapping.
 pub(super) fn entries(node: &Node) -> &[(crate::control::yaml::Key, Node)] {
     match &node.kind {
@@ -127,7 +157,7 @@ pub(super) fn located(node: &Node) -> Result<Located<String>, Wrong> {
 }
 
 /// Quoted or not: those who write manifests by hand, or through templates, do both.
-pub(super) fn number(node: &Node, range: std::ops::RangeInclusive<u32>) -> Result<u32, Wrong> {
+pub(super) fn number<N: FromStr + PartialOrd + Display>(node: &Node, range: RangeInclusive<N>) -> Result<N, Wrong> {
     let expected = || format!("expected a number from {} to {}, found {}", range.start(), range.end(), node.describe());
     node.as_text().and_then(|text| text.trim().parse().ok()).filter(|number| range.contains(number)).ok_or_else(|| Wrong::new(node, expected()))
 }

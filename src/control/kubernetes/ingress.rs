@@ -2,7 +2,7 @@
 //! where routes are made.
 
 use super::annotations;
-use super::fields::{Fields, Wrong, boolean, entries, located};
+use super::fields::{Fields, Wrong, boolean, located, near_misses};
 use super::object::Meta;
 use super::service;
 use super::table::{Fate, Field};
@@ -199,13 +199,7 @@ pub(super) const FIELDS: &[Field<IngressOptions>] = &[
         fate: Fate::NoMeaning("it is for another load balancer of the cloud's"),
         confirmed: true,
     },
-    Field {
-        path: "ingress.gcp.kubernetes.io/instance-groups",
-        value: "JSON, written by the cloud",
-        default: "none",
-        fate: Fate::NoMeaning("the cloud writes it"),
-        confirmed: true,
-    },
+    Field { path: "ingress.gcp.kubernetes.io/instance-groups", value: "JSON", default: "none", fate: Fate::Written, confirmed: true },
     Field {
         path: "genkan.dev/behaviour",
         value: "GKE, Genkan",
@@ -238,7 +232,7 @@ pub(super) fn read(document: &Node, meta: &Meta, fields: &mut Fields) -> Ingress
     }
     for node in fields.list(spec, "tls") {
         near_misses(node, &["hosts", "secretName"], fields);
-        let hosts = fields.list(node, "hosts").iter().filter_map(|host| located(host).ok()).collect();
+        let hosts = fields.located_texts(node, "hosts");
         ingress.tls.push(Located { value: IngressTls { hosts, secret: fields.text(node, "secretName") }, span: node.span });
     }
     ingress
@@ -280,32 +274,8 @@ fn backend(node: &Node, key: &str, fields: &mut Fields) -> Option<Located<Ingres
         return located(IngressBackend::Service { name, port });
     }
     let name = fields.plain_text(backend, "serviceName")?;
-    let port = fields.get(backend, "servicePort").and_then(port_ref);
+    let port = fields.port_ref(backend, "servicePort");
     located(IngressBackend::Service { name, port })
-}
-
-/// Kubernetes' `IntOrString`; digits in quotes are a number in every manifest that has them.
-pub(super) fn port_ref(node: &Node) -> Option<PortRef> {
-    let text = node.as_text().filter(|text| !text.is_empty())?;
-    Some(text.parse().map_or_else(|_| PortRef::Name(text.to_owned()), PortRef::Number))
-}
-
-/// A key that is nearly one of those that are read.
-pub(super) fn near_misses(node: &Node, known: &[&str], fields: &mut Fields) {
-    for (key, _) in entries(node) {
-        if known.contains(&key.text.as_str()) {
-            continue;
-        }
-        if let Some(meant) = crate::control::yaml::closest(&key.text, known.iter().copied()) {
-            let wrong = Wrong {
-                span: key.span,
-                reason: crate::model::Reason::UnknownField,
-                message: format!("unknown field \"{}\"", key.text),
-                help: Some(format!("did you mean \"{meant}\"?")),
-            };
-            fields.wrong(wrong);
-        }
-    }
 }
 
 pub(super) fn read_class(document: &Node, meta: &Meta, fields: &mut Fields) -> IngressClass {

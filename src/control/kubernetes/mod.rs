@@ -33,10 +33,10 @@ use crate::control::yaml::{Located, Node};
 use crate::model::{Reason, Severity};
 
 /// Which kind a document is of, and how it is read.
-enum Known {
+enum Known<'d> {
     Read(Kind),
-    /// Its items are documents.
-    List,
+    /// Its items are documents, of this kind where they do not say; the API server leaves it out.
+    List(&'d str),
     /// Known, and not read yet.
     NotYet(&'static str),
     /// Known, and of no use here.
@@ -48,17 +48,24 @@ enum Known {
 /// Reads one document: an object, or a list of them.
 pub fn read(document: &Node) -> Reading {
     let mut reading = Reading::default();
-    add(document, &mut reading);
+    add(document, "", "", &mut reading);
     reading
 }
 
-fn add(document: &Node, reading: &mut Reading) {
-    let text = |key: &str| document.get(key).and_then(Node::as_text).unwrap_or_default();
-    let (version, kind) = (text("apiVersion"), text("kind"));
+fn add(document: &Node, version: &str, kind: &str, reading: &mut Reading) {
+    let version = document.get("apiVersion").and_then(Node::as_text).unwrap_or(version);
+    let kind = document.get("kind").and_then(Node::as_text).unwrap_or(kind);
     let span = document.get("kind").map_or(document.span, |kind| kind.span);
     match known(version, kind) {
         Known::Read(kind) => read_object(document, kind, reading),
-        Known::List => Fields::default().list(document, "items").iter().for_each(|item| add(item, reading)),
+        Known::List(kind) => {
+            let mut fields = Fields::default();
+            let items = fields.list(document, "items");
+            reading.findings.append(&mut fields.findings);
+            for item in items {
+                add(item, version, kind, reading);
+            }
+        }
         Known::NotYet(why) => {
             let message = format!("{kind} of {version}: {why}");
             reading.findings.push(Finding::new(Severity::Warning, Reason::NotYetSupported, span, message).effect("it is skipped"));
@@ -75,7 +82,7 @@ fn add(document: &Node, reading: &mut Reading) {
 }
 
 /// By group and kind; versions of a group differ in what their fields are called, and the readers know both.
-fn known(version: &str, kind: &str) -> Known {
+fn known<'d>(version: &str, kind: &'d str) -> Known<'d> {
     let group = version.rsplit_once('/').map_or("", |(group, _)| group);
     match (group, kind) {
         ("networking.k8s.io" | "extensions", "Ingress") => Known::Read(Kind::Ingress),
@@ -95,8 +102,12 @@ fn known(version: &str, kind: &str) -> Known {
         ("networking.gke.io", "ManagedCertificate") => {
             Known::Elsewhere("the cloud alone has these certificates; kubernetes.certificates maps them by name")
         }
-        (_, "List" | "IngressList" | "ServiceList" | "DeploymentList" | "SecretList" | "PodList") => Known::List,
-        _ => Known::Unknown,
+        ("", "List") => Known::List(""),
+        (_, list) => match list.strip_suffix("List") {
+            // Not of lists again: that would go as deep as a name is long.
+            Some(item) if !item.ends_with("List") && !matches!(known(version, item), Known::Unknown) => Known::List(item),
+            _ => Known::Unknown,
+        },
     }
 }
 
@@ -139,3 +150,6 @@ fn meta(document: &Node, fields: &mut Fields) -> Option<Meta> {
     let created = fields.plain_text(node, "creationTimestamp");
     Some(Meta { namespace: namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE).into(), name: name.into(), labels, annotations, created })
 }
+
+#[cfg(test)]
+mod tests;

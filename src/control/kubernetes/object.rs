@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::control::yaml::Span;
 use crate::model::{ObjectKind, Reason, Severity};
 
+use super::annotations::OURS;
 use super::{BackendConfig, ConfigMap, EndpointSet, FrontendConfig, Ingress, IngressClass, Secret, Service, Workload, WorkloadKind};
 
 /// The namespace of objects that name none.
@@ -109,6 +110,7 @@ pub enum Kind {
 /// What an object says.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs, reason = "each is the kind it is named for")]
+#[allow(clippy::large_enum_variant, reason = "each is kept behind an Arc, and most are of the large kinds")]
 pub enum Body {
     Ingress(Ingress),
     IngressClass(IngressClass),
@@ -186,8 +188,9 @@ impl Finding {
 
 /// What a tutorial leaves to be filled in, in values that decide something.
 pub(super) fn placeholders(meta: &Meta, body: &Body, findings: &mut Vec<Finding>) {
-    let mut values: Vec<(&str, &str, Span)> =
-        meta.annotations.iter().map(|annotation| (annotation.name.as_str(), annotation.value.as_str(), annotation.span)).collect();
+    // Those of strangers may hold anything, among them whole manifests.
+    let read = meta.annotations.iter().filter(|annotation| OURS.iter().any(|ours| annotation.name.starts_with(ours)));
+    let mut values: Vec<(&str, &str, Span)> = read.map(|annotation| (annotation.name.as_str(), annotation.value.as_str(), annotation.span)).collect();
     if let Body::Ingress(ingress) = body {
         values.extend(ingress.rules.iter().filter_map(|rule| rule.host.as_ref()).map(|host| ("host", host.value.as_str(), host.span)));
         for tls in &ingress.tls {

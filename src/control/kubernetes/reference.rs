@@ -38,6 +38,7 @@ fn section<T>(page: &mut String, title: &str, fields: &[Field<T>]) {
             Fate::Applied(what, _) => format!("**applied**: {what}"),
             Fate::Differently(how, _) => format!("**applied differently**: {how}"),
             Fate::NoMeaning(why) => format!("**no meaning here**: {why}"),
+            Fate::Written => "**not read**: the cloud writes it".to_owned(),
         };
         let mark = if field.confirmed { "" } else { " (unconfirmed)" };
         let _ = writeln!(page, "| `{}` | {} | {} | {fate}{mark} |", field.path, field.value, field.default);

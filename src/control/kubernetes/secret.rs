@@ -5,8 +5,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::fields::{Fields, entries};
-use crate::control::yaml::{Located, Node};
+use super::fields::{Fields, Wrong, entries, present};
+use crate::control::yaml::{Kind, Located, Node};
 
 /// A Secret.
 #[derive(Clone, Default, PartialEq)]
@@ -33,20 +33,34 @@ impl fmt::Debug for Secret {
 
 pub(super) fn read(document: &Node, fields: &mut Fields) -> Secret {
     let mut data = BTreeMap::new();
-    if let Some(encoded) = fields.mapping(document, "data") {
+    if let Some(encoded) = mapping(document, "data", fields) {
         for (key, value) in entries(encoded) {
-            let text = value.as_text().unwrap_or_default();
-            let bytes = decode(text).map(Bytes::from).ok_or_else(|| "it is no base64".to_owned());
+            let bytes = text(value).and_then(|text| decode(text).map(Bytes::from).ok_or_else(|| "it is no base64".to_owned()));
             data.insert(key.text.clone(), Located { value: bytes, span: encoded.span });
         }
     }
-    if let Some(plain) = fields.mapping(document, "stringData") {
+    if let Some(plain) = mapping(document, "stringData", fields) {
         for (key, value) in entries(plain) {
-            let text = value.as_text().unwrap_or_default().to_owned();
-            data.insert(key.text.clone(), Located { value: Ok(Bytes::from(text)), span: plain.span });
+            let bytes = text(value).map(|text| Bytes::from(text.to_owned()));
+            data.insert(key.text.clone(), Located { value: bytes, span: plain.span });
         }
     }
     Secret { kind: fields.plain_text(document, "type").unwrap_or_default(), data }
+}
+
+/// `Fields` would quote what it finds, and a mistyped Secret is secret.
+fn text(value: &Node) -> Result<&str, String> {
+    if value.is_null() { Ok("") } else { value.as_text().ok_or_else(|| "it is no text".to_owned()) }
+}
+
+/// Like `Fields::mapping`, but quotes nothing.
+fn mapping<'n>(document: &'n Node, key: &str, fields: &mut Fields) -> Option<&'n Node> {
+    let value = present(document, key)?;
+    if matches!(value.kind, Kind::Mapping(_)) {
+        return Some(value);
+    }
+    fields.wrong(Wrong::new(value, format!("{key}: expected a mapping")));
+    None
 }
 
 pub(super) fn read_config_map(document: &Node, fields: &mut Fields) -> ConfigMap {
@@ -57,7 +71,7 @@ pub(super) fn read_config_map(document: &Node, fields: &mut Fields) -> ConfigMap
 fn decode(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let padding = digits.iter().rev().take_while(|digit| **digit == b'=').count();
-    if digits.len() % 4 != 0 || padding > 2 {
+    if !digits.len().is_multiple_of(4) || padding > 2 {
         return None;
     }
     let mut bytes = Vec::with_capacity(digits.len() / 4 * 3);

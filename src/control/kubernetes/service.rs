@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::fields::{Fields, Wrong, entries, located};
-use super::ingress::{self, near_misses, port_ref};
+use super::fields::{Fields, Wrong, boolean, entries, located, near_misses};
+use super::ingress;
 use super::object::Meta;
 use super::table::{Fate, Field};
 use super::{PortRef, annotations};
-use crate::control::yaml::{self, Located, Node, Span};
+use crate::control::yaml::{self, Located, Node, Span, closest};
+use crate::model::Reason;
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,7 +88,7 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         default: "{\"ingress\": true}",
         fate: Fate::Differently("endpoints are always Pods or what --map says, so there is nothing to switch", |node, options| {
             let json = json(node, "cloud.google.com/neg")?;
-            options.neg = json.get("ingress").and_then(Node::as_text).map(|text| text == "true");
+            options.neg = json.get("ingress").map(boolean).transpose()?;
             Ok(())
         }),
         confirmed: true,
@@ -122,8 +123,9 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         fate: Fate::Applied(
             "HTTP; HTTPS and HTTP2 are read and reported, and plain HTTP is spoken until TLS to backends is there",
             |node, options| {
-                for (port, protocol) in app_protocols(node)? {
-                    options.app_protocols.entry(port).or_insert(protocol);
+                let protocols = app_protocols(node)?;
+                if options.app_protocols.is_empty() {
+                    options.app_protocols = protocols;
                 }
                 Ok(())
             },
@@ -135,7 +137,8 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         value: "as above",
         default: "HTTP",
         fate: Fate::Applied("wins over the other name", |node, options| {
-            options.app_protocols.extend(app_protocols(node)?);
+            // As a whole: the cloud does not look at the other one then.
+            options.app_protocols = app_protocols(node)?;
             Ok(())
         }),
         confirmed: true,
@@ -161,14 +164,29 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         fate: Fate::NoMeaning("it is an agent on the cloud's nodes; endpoints are asked directly here"),
         confirmed: true,
     },
-    Field {
-        path: "cloud.google.com/neg-status",
-        value: "JSON, written by the cloud",
-        default: "none",
-        fate: Fate::NoMeaning("the cloud writes it"),
-        confirmed: true,
-    },
+    Field { path: "cloud.google.com/neg-status", value: "JSON", default: "none", fate: Fate::Written, confirmed: true },
+    of_layer_four("networking.gke.io/load-balancer-type"),
+    of_layer_four("cloud.google.com/load-balancer-type"),
+    of_layer_four("networking.gke.io/internal-load-balancer-allow-global-access"),
+    of_layer_four("networking.gke.io/internal-load-balancer-subnet"),
+    of_layer_four("networking.gke.io/load-balancer-subnet"),
+    of_layer_four("networking.gke.io/load-balancer-ip-addresses"),
+    of_layer_four("networking.gke.io/weighted-load-balancing"),
+    of_layer_four("networking.gke.io/l4-strong-session-affinity"),
+    of_layer_four("cloud.google.com/l4-rbs"),
+    of_layer_four("cloud.google.com/network-tier"),
 ];
+
+/// Read by GKE for Services of type LoadBalancer, which get a load balancer of packets beside that of the Ingress.
+const fn of_layer_four(path: &'static str) -> Field<ServiceOptions> {
+    Field {
+        path,
+        value: "of a Service of type LoadBalancer",
+        default: "none",
+        fate: Fate::NoMeaning("it is for the load balancer of a Service alone; here Services are reached through an Ingress"),
+        confirmed: true,
+    }
+}
 
 /// The text of an annotation as a mapping: JSON is YAML.
 fn json(node: &Node, name: &str) -> Result<Node, Wrong> {
@@ -184,11 +202,15 @@ fn json(node: &Node, name: &str) -> Result<Node, Wrong> {
 
 fn backend_configs(node: &Node) -> Result<BackendConfigs, Wrong> {
     let json = json(node, "BackendConfig annotation")?;
-    let name = |value: &Node| value.as_text().map(|text| Located { value: text.to_owned(), span: node.span });
+    // Places within the text are not those of the file.
+    let name = |value: &Node| match value.as_text() {
+        Some(text) => Ok(Located { value: text.to_owned(), span: node.span }),
+        None => Err(Wrong::new(node, format!("expected the name of a BackendConfig, found {}", value.describe()))),
+    };
     let ports = json.get("ports").map_or(&[][..], entries);
     let configs = BackendConfigs {
-        default: json.get("default").and_then(name),
-        ports: ports.iter().filter_map(|(port, value)| Some((port.text.clone(), name(value)?))).collect(),
+        default: json.get("default").filter(|value| !value.is_null()).map(name).transpose()?,
+        ports: ports.iter().map(|(port, value)| Ok((port.text.clone(), name(value)?))).collect::<Result<_, Wrong>>()?,
     };
     if configs == BackendConfigs::default() { Err(Wrong::new(node, "no BackendConfig's found in annotation")) } else { Ok(configs) }
 }
@@ -200,7 +222,10 @@ fn app_protocols(node: &Node) -> Result<BTreeMap<String, AppProtocol>, Wrong> {
             Some("HTTP") => AppProtocol::Http,
             Some("HTTPS") => AppProtocol::Https,
             Some("HTTP2") => AppProtocol::Http2,
-            _ => return Err(Wrong::new(node, format!("invalid port application protocol: {}", value.describe())).help("HTTP, HTTPS or HTTP2")),
+            other => {
+                let other = other.map_or_else(|| value.describe(), str::to_owned);
+                return Err(Wrong::new(node, format!("invalid port application protocol: {other}")).help("HTTP, HTTPS or HTTP2"));
+            }
         };
         protocols.insert(port.text.clone(), protocol);
     }
@@ -213,23 +238,36 @@ pub(super) fn read(document: &Node, meta: &Meta, fields: &mut Fields) -> Service
     annotations::read(FIELDS, meta, ("Ingress", &of_ingresses), &mut service.options, fields);
     report_protocols(meta, &service.options, fields);
     let Some(spec) = fields.mapping(document, "spec") else { return service };
-    near_misses(spec, &["type", "clusterIP", "externalName", "selector", "ports"], fields);
-    service.kind = match fields.plain_text(spec, "type").as_deref() {
-        Some("NodePort") => ServiceType::NodePort,
-        Some("LoadBalancer") => ServiceType::LoadBalancer,
-        Some("ExternalName") => ServiceType::ExternalName,
-        _ => ServiceType::ClusterIp,
-    };
+    // `clusterIPs` is not read, and no near miss: the API server writes it.
+    near_misses(spec, &["type", "clusterIP", "clusterIPs", "externalName", "selector", "ports"], fields);
+    service.kind = kind(spec, fields);
     service.cluster_ip_none = fields.plain_text(spec, "clusterIP").as_deref() == Some("None");
     service.external_name = fields.text(spec, "externalName");
     service.selector = fields.texts(spec, "selector");
     for node in fields.list(spec, "ports") {
+        near_misses(node, &["name", "port", "targetPort"], fields);
         let Some(port) = fields.port(node, "port") else { continue };
-        let target = fields.get(node, "targetPort").and_then(port_ref).unwrap_or(PortRef::Number(port));
+        let target = fields.port_ref(node, "targetPort").unwrap_or(PortRef::Number(port));
         let name = fields.plain_text(node, "name").filter(|name| !name.is_empty());
         service.ports.push(ServicePort { name, port, target, span: node.span });
     }
     service
+}
+
+fn kind(spec: &Node, fields: &mut Fields) -> ServiceType {
+    let Some(kind) = fields.text(spec, "type") else { return ServiceType::ClusterIp };
+    match kind.value.as_str() {
+        "ClusterIP" => ServiceType::ClusterIp,
+        "NodePort" => ServiceType::NodePort,
+        "LoadBalancer" => ServiceType::LoadBalancer,
+        "ExternalName" => ServiceType::ExternalName,
+        other => {
+            let message = format!("type: expected ClusterIP, NodePort, LoadBalancer or ExternalName, found {other}");
+            let meant = closest(other, ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
+            fields.wrong(Wrong { span: kind.span, reason: Reason::InvalidValue, message, help: meant.map(|meant| format!("did you mean {meant}?")) });
+            ServiceType::ClusterIp
+        }
+    }
 }
 
 /// What is accepted and not yet spoken.
@@ -238,7 +276,7 @@ fn report_protocols(meta: &Meta, options: &ServiceOptions, fields: &mut Fields) 
     for (port, protocol) in options.app_protocols.iter().filter(|(_, protocol)| **protocol != AppProtocol::Http) {
         let name = if *protocol == AppProtocol::Https { "HTTPS" } else { "HTTP2" };
         let message = format!("port {port} is to speak {name}, and is sent plain HTTP, checks as well: TLS to backends is not yet supported");
-        let finding = super::Finding::new(crate::model::Severity::Warning, crate::model::Reason::AppliedDifferently, annotation.span, message);
+        let finding = super::Finding::new(crate::model::Severity::Warning, Reason::AppliedDifferently, annotation.span, message);
         fields.findings.push(finding.effect("a backend that speaks nothing but TLS answers none of the requests"));
     }
 }

@@ -2,7 +2,7 @@
 //! the reference page is printed from it, so that no field can be forgotten in either.
 
 use super::Finding;
-use super::fields::{Wrong, entries};
+use super::fields::{Wrong, boolean, entries};
 use crate::control::yaml::{Node, Span, closest};
 use crate::model::{Reason, Severity};
 
@@ -31,6 +31,8 @@ pub(super) enum Fate<T: 'static> {
     Differently(&'static str, Read<T>),
     /// It does nothing; why.
     NoMeaning(&'static str),
+    /// The cloud's controllers write it, and nobody reads it here.
+    Written,
 }
 
 /// Reads everything in `node` that the table has, and tells what it has not.
@@ -72,6 +74,16 @@ pub(super) fn apply<T>(field: &Field<T>, value: &Node, key: Span, into: &mut T, 
         Fate::Differently(how, read) => {
             findings.push(Finding::new(Severity::Note, Reason::AppliedDifferently, key, format!("{} is applied differently: {how}", field.path)));
             findings.extend(read(value, into).err().map(|wrong| named(field.path, wrong)));
+        }
+        // Switched off asks for nothing.
+        Fate::NoMeaning(_) if value.get("enabled").is_some_and(|enabled| boolean(enabled).is_ok_and(|enabled| !enabled)) => {}
+        Fate::Written => {
+            findings.push(Finding::new(
+                Severity::Note,
+                Reason::NotApplied,
+                key,
+                format!("{} is written by the cloud, and not read here", field.path),
+            ));
         }
         Fate::NoMeaning(why) => {
             findings.push(Finding::new(Severity::Warning, Reason::NotApplied, key, format!("{} has no meaning here: {why}", field.path)));

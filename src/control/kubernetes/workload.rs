@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::PortRef;
-use super::fields::Fields;
-use super::ingress::port_ref;
+use super::fields::{Fields, Wrong, near_misses};
 use super::object::Meta;
 use crate::control::yaml::{Located, Node};
+use crate::model::Reason;
 
 /// What makes Pods, or is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,8 +115,10 @@ pub(super) fn read(document: &Node, meta: &Meta, kind: WorkloadKind, fields: &mu
 }
 
 fn container(node: &Node, fields: &mut Fields) -> Container {
+    near_misses(node, &["name", "ports", "readinessProbe"], fields);
     let mut ports = Vec::new();
     for port in fields.list(node, "ports") {
+        near_misses(port, &["name", "containerPort"], fields);
         let name = fields.plain_text(port, "name");
         ports.extend(fields.port(port, "containerPort").map(|number| ContainerPort { name, port: number }));
     }
@@ -138,6 +140,12 @@ fn read_probe(node: &Node, fields: &mut Fields) -> Option<ContainerProbe> {
     })
 }
 
+/// A probe needs a port, and without one it is none.
+fn without_port(node: &Node, fields: &mut Fields) -> Option<PortRef> {
+    fields.wrong(Wrong { span: node.span, reason: Reason::MissingField, message: "readinessProbe: its port is missing".to_owned(), help: None });
+    None
+}
+
 fn action(node: &Node, fields: &mut Fields) -> Option<ContainerProbeAction> {
     if let Some(get) = fields.mapping(node, "httpGet") {
         let mut headers = Vec::new();
@@ -146,7 +154,7 @@ fn action(node: &Node, fields: &mut Fields) -> Option<ContainerProbeAction> {
         }
         return Some(ContainerProbeAction::HttpGet {
             path: fields.plain_text(get, "path").unwrap_or_else(|| "/".to_owned()),
-            port: fields.get(get, "port").and_then(port_ref)?,
+            port: fields.port_ref(get, "port").or_else(|| without_port(get, fields))?,
             scheme: fields.plain_text(get, "scheme").unwrap_or_else(|| "HTTP".to_owned()),
             host: fields.plain_text(get, "host"),
             headers,
@@ -154,7 +162,7 @@ fn action(node: &Node, fields: &mut Fields) -> Option<ContainerProbeAction> {
     }
     if let Some(socket) = fields.mapping(node, "tcpSocket") {
         return Some(ContainerProbeAction::TcpSocket {
-            port: fields.get(socket, "port").and_then(port_ref)?,
+            port: fields.port_ref(socket, "port").or_else(|| without_port(socket, fields))?,
             host: fields.plain_text(socket, "host"),
         });
     }
