@@ -13,9 +13,8 @@ pub(super) fn answer(views: &Views, query: &str) -> (StatusCode, String, bool) {
     let Some(url) = value("url") else {
         return wrong("which request? /api/v1/explain?url=https://HOST/PATH (method, header, from, format=text)".to_owned());
     };
-    let from = match value("from").map(str::parse).transpose() {
-        Ok(from) => from,
-        Err(_) => return wrong("from is no address".to_owned()),
+    let Ok(from) = value("from").map(str::parse).transpose() else {
+        return wrong("from is no address".to_owned());
     };
     let headers: Vec<String> = pairs.iter().filter(|(key, _)| key == "header").map(|(_, value)| value.clone()).collect();
     let asked = match Asked::parse(value("method"), url, &headers, from) {
@@ -39,10 +38,12 @@ fn decode(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         let escaped = after.get(..2).filter(|_| first == b'%').and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
-        (rest, _) = match escaped {
-            Some(byte) => (&after[2..], bytes.push(byte)),
-            None => (after, bytes.push(if first == b'+' { b' ' } else { first })),
+        let (byte, left) = match escaped {
+            Some(byte) => (byte, &after[2..]),
+            None => (if first == b'+' { b' ' } else { first }, after),
         };
+        bytes.push(byte);
+        rest = left;
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -77,7 +77,9 @@ pub(super) fn unserved(look: &Look) -> ExitCode {
 
 fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from: Option<IpAddr>, format: Format) -> Result<ExitCode, Refusal> {
     let mut target = format!("/api/v1/explain?method={}&url={}", encode(method.unwrap_or("GET")), encode(url));
-    headers.iter().for_each(|header| target.push_str(&format!("&header={}", encode(header))));
+    for header in headers {
+        target.push_str(&format!("&header={}", encode(header)));
+    }
     if let Some(from) = from {
         target.push_str(&format!("&from={from}"));
     }

@@ -54,17 +54,12 @@ pub(super) struct Mapped {
 
 impl Mapped {
     /// Over what the configuration says.
-    pub(super) fn over(self, overrides: Overrides) -> Overrides {
+    pub(super) fn over(self, mut overrides: Overrides) -> Overrides {
         // In a Pod a Service's name leads to it; nowhere else is that to be guessed.
         let surroundings = Surroundings { service_dns: super::run::in_kubernetes(), ..Surroundings::default() };
-        Overrides {
-            mappings: Mappings {
-                services: self.map.into_iter().flatten().collect(),
-                secrets: self.secret.into_iter().flatten().collect(),
-                surroundings,
-            },
-            ..overrides
-        }
+        overrides.mappings =
+            Mappings { services: self.map.into_iter().flatten().collect(), secrets: self.secret.into_iter().flatten().collect(), surroundings };
+        overrides
     }
 }
 

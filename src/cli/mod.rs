@@ -162,7 +162,8 @@ fn with_variables(command: clap::Command, line: &[OsString], hidden: bool) -> cl
     let beaten = beaten(&command, line);
     let command = command.mut_args(|argument| {
         // Compose files and charts set what nobody has filled in to nothing.
-        let unread = variable(&argument).is_none() || beaten.contains(argument.get_id());
+        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        let unread = empty || beaten.contains(argument.get_id());
         let argument = argument.hide_env(hidden);
         if unread { argument.env(None::<&str>) } else { argument }
     });

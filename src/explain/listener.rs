@@ -33,7 +33,7 @@ pub(super) fn choose<'s>(snapshot: &'s Snapshot, asked: &Asked, trace: &mut Trac
 
 /// The set of the listener or of an alias, and the host that the request is routed as.
 pub(super) fn set<'s>(snapshot: &'s Snapshot, listener: &Listener, asked: &Asked, trace: &mut Trace) -> (&'s RouteSet, String) {
-    let of_listener = snapshot.route_sets.iter().find(|set| set.name == listener.route_set).map_or_else(|| snapshot.shared(), |set| set);
+    let of_listener = snapshot.route_sets.iter().find(|set| set.name == listener.route_set).map_or(snapshot.shared(), AsRef::as_ref);
     for set in &snapshot.route_sets {
         let Some(alias) = set.alias.as_ref().filter(|alias| alias.host.as_str() == asked.host) else { continue };
         let host = alias.stands_for.as_ref().map_or_else(|| asked.host.clone(), ToString::to_string);

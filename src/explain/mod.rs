@@ -69,7 +69,7 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
         trace.route = Some(won(route, world.origins));
         trace.backends = backend::all(world, route);
     }
-    trace.outcome = outcome::decide(world, listener, set, found, asked, &host, &trace.backends);
+    trace.outcome = outcome::decide(world, &outcome::Way { listener, set, found, host: &host }, asked, &trace.backends);
     trace.parity.extend(parity(found.map_or(set.behaviour, |route| route.behaviour), found, &trace.outcome));
     trace
 }
@@ -145,7 +145,8 @@ fn conditions(conditions: &Conditions) -> String {
     let methods = Some(methods.join("|")).filter(|methods| !methods.is_empty());
     let headers = conditions.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     let query = conditions.query.iter().map(|(name, value)| format!("?{name}={value}"));
-    methods.into_iter().chain(headers).chain(query).map(|condition| format!(" [{condition}]")).collect()
+    let all: Vec<String> = methods.into_iter().chain(headers).chain(query).collect();
+    if all.is_empty() { String::new() } else { format!(" [{}]", all.join("] [")) }
 }
 
 fn why(fate: &Fate) -> String {
@@ -173,7 +174,7 @@ fn won(route: &Route, origins: &Origins) -> Won {
         behaviour: route.behaviour.as_str(),
         parity: origin.map(|origin| origin.parity.clone()).unwrap_or_default(),
         filters: route.filters.iter().flat_map(describe).collect(),
-        timeout_seconds: (timeout != std::time::Duration::MAX).then(|| timeout.as_secs_f64()),
+        timeout_seconds: (timeout != std::time::Duration::MAX).then_some(timeout.as_secs_f64()),
         broken: if let Action::Broken(why) = &route.action { Some(why.clone()) } else { None },
     }
 }

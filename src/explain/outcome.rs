@@ -6,15 +6,17 @@ use super::{Asked, World};
 use crate::model::{Action, Behaviour, Host, Listener, PathRewrite, PlainHttp, Protocol, Readiness, Redirect, Route, RouteSet};
 use crate::route;
 
-pub(super) fn decide(
-    world: World<'_>,
-    listener: &Listener,
-    set: &RouteSet,
-    found: Option<&Route>,
-    asked: &Asked,
-    host: &str,
-    backends: &[Backend],
-) -> Outcome {
+/// Where a request came in and what is for it.
+pub(super) struct Way<'a> {
+    pub(super) listener: &'a Listener,
+    pub(super) set: &'a RouteSet,
+    pub(super) found: Option<&'a Route>,
+    /// What it is routed as.
+    pub(super) host: &'a str,
+}
+
+pub(super) fn decide(world: World<'_>, way: &Way<'_>, asked: &Asked, backends: &[Backend]) -> Outcome {
+    let Way { listener, set, found, host } = *way;
     if let Some(outcome) = plain(world, listener, set, found, asked, host) {
         return outcome;
     }

@@ -1,7 +1,6 @@
 //! Commands that ask a process that serves: `explain --admin` and `test --against`.
 
-use crate::serving::{Configuration, Reply, TestBackend, TestProxy, wait_until};
-use crate::serving::{DEADLINE, backend};
+use crate::serving::{Configuration, DEADLINE, Reply, TestBackend, TestProxy, backend, wait_until};
 use crate::support::{Done, Place};
 
 /// Two backends, of which the second is never ready.
@@ -132,10 +131,11 @@ async fn certificates_are_verified_where_that_is_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edge_that_is_not_there_fails_every_case_and_a_refusal_can_be_expected() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Its port is kept, so that nobody else listens there meanwhile.
+    let nobody = TestBackend::not_listening(|exchange| async move { Ok(exchange) });
     let place = Place::new();
     cases(&place, "- { name: a, request: { url: \"https://a.test/\" }, expect: { status: 200 } }\n");
-    let done = run(place, words(&format!("test cases.yaml --against https://{free}"))).await.code(1);
+    let done = run(place, words(&format!("test cases.yaml --against https://{}", nobody.address))).await.code(1);
     assert!(done.out.contains("expected 200, found no answer: no connection: "), "{}", done.out);
 
     let web = TestBackend::start().await;

@@ -53,7 +53,9 @@ pub fn ingress(name: &str, annotations: &str, host: &str, paths: &[(&str, &str)]
         ));
     }
     let services: std::collections::BTreeSet<&str> = paths.iter().map(|(_, service)| *service).collect();
-    services.into_iter().for_each(|service| text.push_str(&behind(service, "")));
+    for service in services {
+        text.push_str(&behind(service, ""));
+    }
     text
 }
 

@@ -29,9 +29,11 @@ pub(super) struct Edge {
 /// curl's `--connect-to`; `None` on the left is any, on the right the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ConnectTo {
-    from: (Option<String>, Option<u16>),
-    to: (Option<String>, Option<u16>),
+    from: Place,
+    to: Place,
 }
+
+type Place = (Option<String>, Option<u16>);
 
 impl ConnectTo {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
@@ -47,7 +49,7 @@ impl ConnectTo {
 }
 
 /// `HOST:PORT` in front of a text, and what follows.
-fn place(text: &str) -> Option<((Option<String>, Option<u16>), &str)> {
+fn place(text: &str) -> Option<(Place, &str)> {
     let (host, rest) = match text.strip_prefix('[') {
         Some(bracketed) => bracketed.split_once(']')?,
         None => text.split_at(text.find(':')?),

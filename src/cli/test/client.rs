@@ -146,7 +146,7 @@ fn parse(bytes: &[u8]) -> io::Result<Option<(Answer, usize)>> {
         let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
         Some((name, String::from_utf8_lossy(field.value).into_owned()))
     };
-    let headers = response.headers.iter().filter_map(|header| field(header)).collect();
+    let headers = response.headers.iter().filter_map(field).collect();
     Ok(Some((Answer { status, headers, certificate: None }, length)))
 }
 

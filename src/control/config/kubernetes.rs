@@ -180,9 +180,10 @@ impl Namespaced {
     /// Parses `NAME` or `NAMESPACE/NAME`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (namespace, name) = text.split_once('/').unwrap_or((DEFAULT_NAMESPACE, text));
-        match is_name(namespace) && is_name(name) {
-            true => Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() }),
-            false => Err(format!("`{text}` is no name; write NAME or NAMESPACE/NAME")),
+        if is_name(namespace) && is_name(name) {
+            Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
+        } else {
+            Err(format!("`{text}` is no name; write NAME or NAMESPACE/NAME"))
         }
     }
 }

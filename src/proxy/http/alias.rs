@@ -30,7 +30,7 @@ impl Alias {
             headers.insert(LOCATION, location);
         }
         for cookie in headers.iter_mut().filter(|(name, _)| **name == SET_COOKIE).map(|(_, value)| value) {
-            if let Some(mapped) = cookie.to_str().ok().and_then(|text| self.cookie(text)) {
+            if let Some(mapped) = cookie.to_str().ok().and_then(Self::cookie) {
                 *cookie = mapped;
             }
         }
@@ -51,7 +51,7 @@ impl Alias {
     }
 
     /// A cookie for the host, or for what it is part of, is for the alias alone.
-    fn cookie(&self, text: &str) -> Option<HeaderValue> {
+    fn cookie(text: &str) -> Option<HeaderValue> {
         let is_domain = |attribute: &&str| attribute.trim_start().get(..7).is_some_and(|name| name.eq_ignore_ascii_case("domain="));
         if !text.split(';').skip(1).any(|attribute| is_domain(&attribute)) {
             return None;

@@ -39,11 +39,11 @@ pub(super) fn select(
     let served = class.is_none_or(|class| settings.classes.iter().any(|known| known == class) || lookup.controller(class) == Some(CONTROLLER));
     if !served && !settings.laptop {
         let class = class.unwrap_or_default();
-        let help = match OTHER_GCE.contains(&class) {
-            true => format!(
-                "the cloud's {class} is another load balancer; to serve it here all the same: kubernetes.ingressClasses: [gce, genkan, {class}]"
-            ),
-            false => format!("to serve it: kubernetes.ingressClasses: [gce, genkan, {class}]"),
+        let serve = format!("kubernetes.ingressClasses: [gce, genkan, {class}]");
+        let help = if OTHER_GCE.contains(&class) {
+            format!("the cloud's {class} is another load balancer; to serve it here all the same: {serve}")
+        } else {
+            format!("to serve it: {serve}")
         };
         findings.push(about(
             Diagnostic::note(Reason::IngressClassIgnored, format!("Ingress {} is of the class \"{class}\", which is not served here", object.name()))

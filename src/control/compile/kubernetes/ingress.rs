@@ -16,6 +16,7 @@ use crate::model::{
 
 use super::frontend::{self, Frontend};
 use super::lookup::Lookup;
+use super::path::Meaning;
 use super::service::{self, CLOUD_TIMEOUT, Dangling, ServiceBackend};
 use super::settings::Settings;
 use super::{class::Selected, headers, path};
@@ -109,6 +110,15 @@ struct RuleHost<'i> {
     text: &'i str,
 }
 
+const EVERY_HOST: RuleHost<'static> = RuleHost { pattern: None, text: "*" };
+
+/// What a route is called, which host it is for and where it is written.
+struct Spot<'r> {
+    name: String,
+    host: &'r RuleHost<'r>,
+    span: Span,
+}
+
 impl<'m> Step<'_, 'm> {
     fn about(&self, finding: Diagnostic, span: Span) -> Diagnostic {
         finding.about(ObjectKind::Ingress, self.object.name()).at(self.object.place(span))
@@ -121,7 +131,7 @@ impl<'m> Step<'_, 'm> {
             let host = match self.host(rule.host.as_ref()) {
                 Ok(host) => host,
                 Err(finding) => {
-                    self.findings.push(finding);
+                    self.findings.push(*finding);
                     continue;
                 }
             };
@@ -140,9 +150,9 @@ impl<'m> Step<'_, 'm> {
         routes
     }
 
-    fn host<'i>(&self, written: Option<&'i Located<String>>) -> Result<RuleHost<'i>, Diagnostic> {
+    fn host<'i>(&self, written: Option<&'i Located<String>>) -> Result<RuleHost<'i>, Box<Diagnostic>> {
         let Some(written) = written.filter(|host| !host.value.is_empty() && host.value != "*") else {
-            return Ok(RuleHost { pattern: None, text: "*" });
+            return Ok(EVERY_HOST);
         };
         let pattern = match (HostPattern::parse(&written.value), self.behaviour) {
             (Ok(HostPattern::Wildcard(parent)), Behaviour::Gke) => Ok(HostPattern::Deep(parent)),
@@ -150,9 +160,10 @@ impl<'m> Step<'_, 'm> {
         };
         match pattern {
             Ok(pattern) => Ok(RuleHost { pattern: Some(pattern), text: &written.value }),
-            Err(why) => Err(self
-                .about(Diagnostic::error(Reason::InvalidValue, format!("\"{}\" is no host of a rule: {why}", written.value)), written.span)
-                .effect("the rule is not served, because no request can have such a host")),
+            Err(why) => {
+                let finding = Diagnostic::error(Reason::InvalidValue, format!("\"{}\" is no host of a rule: {why}", written.value));
+                Err(Box::new(self.about(finding, written.span).effect("the rule is not served, because no request can have such a host")))
+            }
         }
     }
 
@@ -160,10 +171,8 @@ impl<'m> Step<'_, 'm> {
     fn without_paths(&mut self, span: Span, host: &RuleHost<'_>, ingress: &'m Ingress, routes: &mut Vec<TranslatedRoute>) {
         match (&ingress.default_backend, self.behaviour) {
             (Some(backend), Behaviour::Genkan) => {
-                let path = Located { value: IngressPath { backend: Some(backend.clone()), ..IngressPath::default() }, span };
-                let name = self.route_name(host, "/");
-                let route = self.route(name, host, PathMatch::prefix("/"), None, Some(backend), path.span);
-                routes.push(route);
+                let spot = Spot { name: self.route_name(host, "/"), host, span };
+                routes.push(self.route(spot, Meaning::all(), Some(backend)));
             }
             (None, Behaviour::Genkan) => {
                 let finding = self.about(Diagnostic::warning(Reason::MissingField, format!("the rule for {} has no paths", host.text)), span);
@@ -219,12 +228,12 @@ impl<'m> Step<'_, 'm> {
         let exact = if path_type == Some("Exact") { "=" } else { "" };
         let name = self.route_name(host, &format!("{exact}{}", if written.is_empty() { "/" } else { written }));
         match path::read(written, path_type, self.behaviour) {
-            Ok(meaning) => self.route(name, host, meaning.matches, meaning.parity, path.backend.as_ref(), path.span),
+            Ok(meaning) => self.route(Spot { name, host, span: path.span }, meaning, path.backend.as_ref()),
             Err(why) => {
                 let span = path.path_type.as_ref().filter(|_| why.contains("type:")).or(path.path.as_ref()).map_or(path.span, |at| at.span);
                 let finding = self.about(Diagnostic::error(Reason::InvalidValue, why.clone()), span);
                 let matches = PathMatch::Exact(if written.starts_with('/') { written.to_owned() } else { format!("/{written}") });
-                let mut route = self.build(name, host, matches, Action::Broken(why), None, span);
+                let mut route = self.build(Spot { name, host, span }, matches, Action::Broken(why), None);
                 route.broken = Some(finding);
                 route
             }
@@ -235,28 +244,20 @@ impl<'m> Step<'_, 'm> {
         format!("{} {}{path}", self.object.name(), host.text)
     }
 
-    fn route(
-        &mut self,
-        name: String,
-        host: &RuleHost<'_>,
-        matches: PathMatch,
-        parity: Option<String>,
-        backend: Option<&'m Located<IngressBackend>>,
-        span: Span,
-    ) -> TranslatedRoute {
+    fn route(&mut self, spot: Spot<'_>, Meaning { matches, parity }: Meaning, backend: Option<&'m Located<IngressBackend>>) -> TranslatedRoute {
         let found = match backend {
             Some(backend) => self.backend(backend),
-            None => Err((Dangling { message: "the path has no backend".to_owned(), reason: Reason::MissingField, help: None }, span)),
+            None => Err((Dangling { message: "the path has no backend".to_owned(), reason: Reason::MissingField, help: None }, spot.span)),
         };
         let mut route = match found {
             Ok(known) => {
                 let action = Action::Forward(vec![Target { backend: known.backend.name.to_string(), weight: 1 }]);
-                self.build(name, host, matches, action, known.config, span)
+                self.build(spot, matches, action, known.config)
             }
             Err((dangling, at)) => {
                 let mut finding = self.about(Diagnostic::error(dangling.reason, dangling.message.clone()), at);
                 finding.help = dangling.help;
-                let mut route = self.build(name, host, matches, Action::Broken(dangling.message), None, span);
+                let mut route = self.build(spot, matches, Action::Broken(dangling.message), None);
                 route.broken = Some(finding);
                 route
             }
@@ -276,15 +277,7 @@ impl<'m> Step<'_, 'm> {
         Ok(known)
     }
 
-    fn build(
-        &self,
-        name: String,
-        host: &RuleHost<'_>,
-        path: PathMatch,
-        action: Action,
-        config: Option<&BackendConfig>,
-        span: Span,
-    ) -> TranslatedRoute {
+    fn build(&self, Spot { name, host, span }: Spot<'_>, path: PathMatch, action: Action, config: Option<&BackendConfig>) -> TranslatedRoute {
         let hosts: Vec<HostPattern> = host.pattern.clone().into_iter().collect();
         let mut parity = Vec::new();
         if let [HostPattern::Deep(_)] = hosts.as_slice() {
@@ -313,7 +306,7 @@ impl<'m> Step<'_, 'm> {
     fn default_route(&mut self, ingress: &'m Ingress) -> Option<TranslatedRoute> {
         let backend = ingress.default_backend.as_ref()?;
         let name = format!("{} default backend", self.object.name());
-        Some(self.route(name, &RuleHost { pattern: None, text: "*" }, PathMatch::prefix("/"), None, Some(backend), backend.span))
+        Some(self.route(Spot { name, host: &EVERY_HOST, span: backend.span }, Meaning::all(), Some(backend)))
     }
 
     /// What the paths of a host leave goes to the default backend of the same Ingress; in the cloud it goes nowhere else.
@@ -335,7 +328,7 @@ impl<'m> Step<'_, 'm> {
                 (None, Behaviour::Genkan) => return None,
             };
             let name = format!("{} {} default backend", self.object.name(), text.replacen("**", "*", 1));
-            let mut fallback = self.build(name, &host, PathMatch::prefix("/"), action, None, span);
+            let mut fallback = self.build(Spot { name, host: &host, span }, PathMatch::prefix("/"), action, None);
             if let Some(default) = default {
                 let mut route = Route::clone(&default.route);
                 route.name = fallback.route.name.clone();

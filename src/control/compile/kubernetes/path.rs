@@ -10,6 +10,13 @@ pub(super) struct Meaning {
     pub(super) parity: Option<String>,
 }
 
+impl Meaning {
+    /// What every path is.
+    pub(super) fn all() -> Self {
+        Self { matches: PathMatch::prefix("/"), parity: None }
+    }
+}
+
 /// Reads a path. The error follows the cloud's, and is the reason why the rule leads nowhere.
 pub(super) fn read(path: &str, path_type: Option<&str>, behaviour: Behaviour) -> Result<Meaning, String> {
     let plain = |matches| Ok(Meaning { matches, parity: None });
@@ -35,7 +42,7 @@ fn rooted(path: &str) -> Result<&str, String> {
 
 fn specific(path: &str, behaviour: Behaviour) -> Result<Meaning, String> {
     if path.is_empty() {
-        return Ok(Meaning { matches: PathMatch::prefix("/"), parity: None });
+        return Ok(Meaning::all());
     }
     let path = rooted(path)?;
     let (before, below) = path.strip_suffix("/*").map_or((path, false), |before| (before, true));
@@ -44,7 +51,7 @@ fn specific(path: &str, behaviour: Behaviour) -> Result<Meaning, String> {
     }
     Ok(match (behaviour, below) {
         (Behaviour::Genkan, _) => Meaning { matches: PathMatch::prefix(before), parity: None },
-        (Behaviour::Gke, true) if before.is_empty() => Meaning { matches: PathMatch::prefix("/"), parity: None },
+        (Behaviour::Gke, true) if before.is_empty() => Meaning::all(),
         (Behaviour::Gke, true) => Meaning {
             matches: PathMatch::Below(before.to_owned()),
             parity: Some(format!("ImplementationSpecific {path} is what is below {before}/, and not {before} itself")),

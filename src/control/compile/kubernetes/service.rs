@@ -77,7 +77,7 @@ pub(super) fn resolve<'m>(
     let service = lookup.service(namespace, name);
     let Some(service) = service else { return without_object(namespace, name, port, behaviour, settings, lookup) };
     let found = service.body.ports.iter().find(|known| is_port(known, port)).ok_or_else(|| no_port(namespace, name, port, service.body))?;
-    Ok(Port { namespace, name, service, port: found, behaviour, settings, lookup }.resolve())
+    Ok(PortStep { namespace, name, service, port: found, behaviour, settings, lookup }.resolve())
 }
 
 fn is_port(known: &ServicePort, port: &PortRef) -> bool {
@@ -157,7 +157,7 @@ fn timeouts(config: Option<&BackendConfig>, behaviour: Behaviour) -> BackendTime
     }
 }
 
-struct Port<'a, 'm> {
+struct PortStep<'a, 'm> {
     namespace: &'a Arc<str>,
     name: &'a str,
     service: Found<'m, Service>,
@@ -167,7 +167,7 @@ struct Port<'a, 'm> {
     lookup: &'a Lookup<'m>,
 }
 
-impl<'m> Port<'_, 'm> {
+impl<'m> PortStep<'_, 'm> {
     fn resolve(self) -> Resolved<'m> {
         let mut findings = Vec::new();
         let config = self.backend_config(&mut findings);
