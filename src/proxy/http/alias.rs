@@ -7,15 +7,18 @@ use crate::route::LOCALHOST;
 
 /// The host that was asked for, and the one that it stands for.
 pub struct Alias {
-    /// With the port, as the client wrote it.
+    /// As in URLs that lead to it: `HOST`, or `HOST:PORT`.
     asked: String,
+    /// `:PORT` of HTTPS as the client sees it, or nothing.
+    port: String,
     host: String,
 }
 
 impl Alias {
-    /// `asked` is the client's Host.
-    pub fn new(asked: &str, host: String) -> Self {
-        Self { asked: asked.to_owned(), host }
+    /// `asked` is the client's Host without its port, `https_port` where such clients find HTTPS, if not on the usual one.
+    pub fn new(asked: &str, https_port: Option<u16>, host: String) -> Self {
+        let port = https_port.map_or_else(String::new, |port| format!(":{port}"));
+        Self { asked: format!("{asked}{port}"), port, host }
     }
 
     /// The host that the request is routed and forwarded as.
@@ -46,8 +49,7 @@ impl Alias {
         if host == self.host {
             return HeaderValue::from_str(&format!("https://{}{rest}", self.asked)).ok();
         }
-        let port = self.asked.rsplit_once(':').map_or_else(String::new, |(_, port)| format!(":{port}"));
-        if has_alias(&host) { HeaderValue::from_str(&format!("https://{host}{LOCALHOST}{port}{rest}")).ok() } else { None }
+        if has_alias(&host) { HeaderValue::from_str(&format!("https://{host}{LOCALHOST}{}{rest}", self.port)).ok() } else { None }
     }
 
     /// A cookie for the host, or for what it is part of, is for the alias alone.
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     fn alias() -> Alias {
-        Alias::new("shop.test.localhost:8443", "shop.test".to_owned())
+        Alias::new("shop.test.localhost", Some(8443), "shop.test".to_owned())
     }
 
     #[test]

@@ -163,8 +163,8 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
     let mut checked = check(request, &live.snapshot.limits)?;
     let place = live.place(&connection.listener, checked.authority.as_ref().map(|authority| &*authority.host));
     notes.behaviour = place.set.behaviour;
-    if let Some(host) = place.host {
-        checked.alias = Some(Alias::new(checked.host, host));
+    if let Some((host, authority)) = place.host.zip(checked.authority.as_ref()) {
+        checked.alias = Some(Alias::new(&authority.host, secure::https_port(connection, &live, authority.port), host));
     }
     check_policy(connection, &live, &checked)?;
     let route = find(place.set, request, &checked)?;

@@ -46,21 +46,24 @@ pub fn https_url(connection: &Connection, live: &Live, authority: Option<&Author
     let authority = authority.filter(|authority| live.knows(&connection.listener, &authority.host))?;
     let host = in_url(&authority.host);
     let target = if target.starts_with('/') { target } else { "/" };
-    Some(match public_port(connection, live, authority.port) {
-        None | Some(443) => format!("https://{host}{target}"),
+    Some(match https_port(connection, live, authority.port) {
+        None => format!("https://{host}{target}"),
         Some(port) => format!("https://{host}:{port}{target}"),
     })
 }
 
-/// No port stays no port; our own port for plain HTTP becomes our own for HTTPS; whatever else stands before us maps to
-/// the port that is configured as public.
-fn public_port(connection: &Connection, live: &Live, asked: Option<u16>) -> Option<u16> {
+/// Where a client that wrote this port finds HTTPS, if not on the usual port. On a connection with TLS that is here. No
+/// port stays no port; our own port for plain HTTP becomes our own for HTTPS; whatever else stands before us maps to the
+/// port that is configured as public.
+pub fn https_port(connection: &Connection, live: &Live, asked: Option<u16>) -> Option<u16> {
     let https = live.https_port;
-    match asked {
+    let port = match asked {
         None => None,
+        Some(port) if connection.tls.is_some() => Some(port),
         Some(port) if port == connection.local.port() => https.map(|https| https.bound),
         Some(_) => https.and_then(|https| https.public).or(connection.listener.model.public_port),
-    }
+    };
+    port.filter(|port| *port != 443)
 }
 
 /// A host as URLs have it: IPv6 addresses in brackets (RFC 3986 section 3.2.2).
