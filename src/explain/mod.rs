@@ -12,12 +12,12 @@ mod trace;
 
 use http::HeaderValue;
 
-use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, Origins, Route, RouteSet, Snapshot};
+use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, Origin, Origins, Parity, Route, RouteSet, Snapshot};
 use crate::route::{self, Fate, Specific, lenient_reading, normalize_path};
 
 pub use asked::Asked;
 pub use text::render;
-pub use trace::{Backend, Candidate, Certificate, ClientAddress, Endpoint, Listener, Outcome, Trace, Won};
+pub use trace::{Backend, Candidate, Certificate, ClientAddress, Endpoint, Listener, Outcome, Rule, Trace, Won};
 
 /// What a request is explained by.
 #[derive(Clone, Copy, Debug)]
@@ -75,24 +75,19 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
 }
 
 /// The cloud's rules that decided something about this request, beside those that made its route.
-fn parity(behaviour: Behaviour, route: Option<&Route>, outcome: &Outcome) -> Vec<String> {
+fn parity(behaviour: Behaviour, route: Option<&Route>, outcome: &Outcome) -> Vec<Rule> {
     if behaviour != Behaviour::Gke {
         return Vec::new();
     }
-    let mut rules = Vec::new();
-    match outcome.reason.as_str() {
-        "no_route" => rules.push("what no route is for is answered with the cloud's own 404".to_owned()),
-        "route_broken" | "failed_to_pick_backend" => rules.push("what no backend can answer is 502, and never 500 or 503".to_owned()),
-        "forwarded" => {
-            rules.push("X-Forwarded-For ends in the address that the client connected to; X-Cloud-Trace-Context is added".to_owned());
-            rules.push("a backend that fails or takes too long is 502, and never 503 or 504".to_owned());
-        }
-        _ => {}
-    }
-    if let Some(route) = route.filter(|route| route.limits_tunnels && matches!(route.action, Action::Forward(_))) {
-        rules.push(format!("timeoutSec, {} s, is for request and response in all, WebSockets included", route.request_timeout.as_secs()));
-    }
-    rules
+    let of_outcome: &[Parity] = match outcome.reason.as_str() {
+        "no_route" => &[Parity::NoRoute],
+        "route_broken" => &[Parity::BrokenRule],
+        "failed_to_pick_backend" => &[Parity::BackendFailures],
+        "forwarded" => &[Parity::ForwardedFor, Parity::CloudTrace, Parity::BackendFailures],
+        _ => &[],
+    };
+    let of_route = route.filter(|route| route.limits_tunnels && matches!(route.action, Action::Forward(_))).map(|_| Parity::TimeoutSec);
+    of_outcome.iter().copied().chain(of_route).map(Rule::from).collect()
 }
 
 fn paths(path: &str) -> Result<String, String> {
@@ -130,12 +125,18 @@ fn find<'s>(set: &'s RouteSet, request: &route::Request<'_>, origins: &Origins, 
 fn candidate(route: &Route, fate: &Fate, origins: &Origins) -> Candidate {
     let hosts: Vec<String> = route.matches.hosts.iter().map(ToString::to_string).collect();
     let hosts = if hosts.is_empty() { "every host".to_owned() } else { hosts.join(" ") };
+    let origin = origins.get(&route.name);
+    let by_cloud = |rule| origin.is_some_and(|origin: &Origin| origin.parity.contains(&rule));
+    let mut why = why(fate);
+    if *fate == Fate::OtherPath && by_cloud(Parity::ImplementationSpecific) {
+        why = format!("{why}, read as the cloud does ({})", Parity::ImplementationSpecific.as_str());
+    }
     Candidate {
         route: route.name.to_string(),
         matches: format!("{hosts} {}{}", route.matches.path, conditions(&route.matches.conditions)),
         won: *fate == Fate::Won,
-        why: why(fate),
-        place: origins.get(&route.name).and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
+        why,
+        place: origin.and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
     }
 }
 
@@ -172,7 +173,7 @@ fn won(route: &Route, origins: &Origins) -> Won {
         object: origin.and_then(|origin| origin.object.as_ref()).map(|(kind, name)| format!("{} {name}", kind.as_str())),
         place: origin.and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
         behaviour: route.behaviour.as_str(),
-        parity: origin.map(|origin| origin.parity.clone()).unwrap_or_default(),
+        parity: origin.iter().flat_map(|origin| &origin.parity).map(|rule| Rule::from(*rule)).collect(),
         filters: route.filters.iter().flat_map(describe).collect(),
         timeout_seconds: (timeout != std::time::Duration::MAX).then_some(timeout.as_secs_f64()),
         broken: if let Action::Broken(why) = &route.action { Some(why.clone()) } else { None },

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Asked;
+use crate::model::Parity;
 
 /// Everything that was decided about a request, in the order in which it is.
 #[derive(Clone, Debug, Serialize)]
@@ -31,11 +32,27 @@ pub struct Trace {
     /// Who backends are told that the client is.
     pub client_address: Option<ClientAddress>,
     /// The cloud's rules that decided something about the request, beside those of its route.
-    pub parity: Vec<String>,
+    pub parity: Vec<Rule>,
     /// Where it may go.
     pub backends: Vec<Backend>,
     /// What comes of it.
     pub outcome: Outcome,
+}
+
+/// A rule of the cloud's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// The word for it.
+    pub rule: &'static str,
+    /// What it says.
+    pub text: &'static str,
+}
+
+impl From<Parity> for Rule {
+    fn from(parity: Parity) -> Self {
+        Self { rule: parity.as_str(), text: parity.gke() }
+    }
 }
 
 /// A listener, and why it is this one.
@@ -94,7 +111,7 @@ pub struct Won {
     /// Whose answers clients get.
     pub behaviour: &'static str,
     /// The cloud's rules that decided something.
-    pub parity: Vec<String>,
+    pub parity: Vec<Rule>,
     /// What is changed on the way.
     pub filters: Vec<String>,
     /// How long it may take; absent: as long as it likes.

@@ -6,6 +6,7 @@ mod certificate;
 mod filter;
 mod host;
 mod listener;
+mod parity;
 mod policy;
 mod probe;
 mod report;
@@ -20,6 +21,7 @@ pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, K
 pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable, may_be_changed};
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
+pub use parity::{PARITY, Parity, ParityRow};
 pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};
 pub use probe::{Probe, ProbeAction, ProbeScheme, ProbeSuccess};
 pub use report::{Diagnostic, Object, ObjectKind, Origin, OriginPart, Origins, Place, Reason, Report, Severity};

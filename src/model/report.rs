@@ -4,6 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::Parity;
+
 /// Everything one compilation has to say, in the order of files and lines.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -136,8 +138,8 @@ pub struct Origin {
     pub object: Option<(ObjectKind, String)>,
     /// Where it is written.
     pub place: Option<Place>,
-    /// The rules of the cloud's that made it what it is, in words.
-    pub parity: Vec<String>,
+    /// The rules of the cloud's that made it what it is.
+    pub parity: Vec<Parity>,
 }
 
 /// Where every route comes from, in parts that are shared from one compilation to the next. Made for every change, and

@@ -7,6 +7,7 @@ mod dependencies;
 mod directions;
 mod documents;
 mod examples;
+mod reference;
 mod sources;
 
 use std::path::{Path, PathBuf};

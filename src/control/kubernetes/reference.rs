@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::annotations::OF_NGINX;
 use super::table::{Fate, Field};
 use super::{backend_config, frontend_config, ingress, service};
-use crate::model::Variable;
+use crate::model::{PARITY, Variable};
 
 /// Variables of custom headers that only a database or another machine knows.
 const UNKNOWN_VARIABLES: &str = "client_region, client_region_subdivision, client_city, client_city_lat_long, asn, device_request_type, \
@@ -14,6 +14,7 @@ const UNKNOWN_VARIABLES: &str = "client_region, client_region_subdivision, clien
 /// The page, as Markdown.
 pub fn page() -> String {
     let mut page = String::new();
+    parity(&mut page);
     section(&mut page, "Annotations of an Ingress", ingress::FIELDS);
     section(&mut page, "Annotations of a Service", service::FIELDS);
     section(&mut page, "FrontendConfig `networking.gke.io/v1beta1`: `spec`", frontend_config::FIELDS);
@@ -29,6 +30,17 @@ pub fn page() -> String {
         let _ = writeln!(page, "| `{name}` | {} |", if key.is_empty() { "nothing yet" } else { key });
     }
     page
+}
+
+fn parity(page: &mut String) {
+    page.push_str("## GKE and genkan\n\nWhat Ingresses of the class gce, or of none, behave like is `kubernetes.behaviour`, or the annotation ");
+    page.push_str("`genkan.dev/behaviour` of one Ingress. `genkan explain` names the rules that decided something.\n\n");
+    page.push_str("| rule | subject | Genkan | GKE |\n|---|---|---|---|\n");
+    for row in PARITY {
+        // A String takes everything.
+        let _ = writeln!(page, "| {} | {} | {} | {} |", row.rule.as_str(), row.subject, row.genkan, row.gke);
+    }
+    page.push('\n');
 }
 
 fn section<T>(page: &mut String, title: &str, fields: &[Field<T>]) {

@@ -10,8 +10,8 @@ use crate::control::kubernetes::{BackendConfig, Ingress, IngressBackend, Ingress
 use crate::control::manifests::ManifestObject;
 use crate::control::yaml::{Located, Span};
 use crate::model::{
-    Action, Behaviour, Diagnostic, Filter, Host, HostPattern, LogSampling, Match, ObjectKind, Origin, OriginPart, PathMatch, PlainHttp, Reason,
-    Route, Target,
+    Action, Behaviour, Diagnostic, Filter, Host, HostPattern, LogSampling, Match, ObjectKind, Origin, OriginPart, Parity, PathMatch, PlainHttp,
+    Reason, Route, Target,
 };
 
 use super::frontend::{self, Frontend};
@@ -139,11 +139,12 @@ impl<'m> Step<'_, 'm> {
                 self.without_paths(rule.span, &host, ingress, &mut routes);
                 continue;
             };
-            if self.behaviour == Behaviour::Gke {
-                self.replace_host(&host, rule.span, &mut routes);
-            }
+            let replaces = self.behaviour == Behaviour::Gke && self.replace_host(&host, rule.span, &mut routes);
             for path in paths {
-                let route = self.path(&host, path);
+                let mut route = self.path(&host, path);
+                if replaces {
+                    Arc::make_mut(&mut route.origin).parity.push(Parity::SameHostTwice);
+                }
                 self.add(route, path.span, &mut routes);
             }
         }
@@ -188,12 +189,13 @@ impl<'m> Step<'_, 'm> {
         }
     }
 
-    /// In the cloud a later rule for a host takes the place of the earlier.
-    fn replace_host(&mut self, host: &RuleHost<'_>, span: Span, routes: &mut Vec<TranslatedRoute>) {
+    /// In the cloud a later rule for a host takes the place of the earlier; returns whether there was one.
+    fn replace_host(&mut self, host: &RuleHost<'_>, span: Span, routes: &mut Vec<TranslatedRoute>) -> bool {
         let hosts: Vec<HostPattern> = host.pattern.clone().into_iter().collect();
         let before = routes.len();
         routes.retain(|route| route.route.matches.hosts != hosts);
-        if routes.len() < before {
+        let replaces = routes.len() < before;
+        if replaces {
             let finding = Diagnostic::warning(
                 Reason::HostConflict,
                 format!("a later rule for {} replaces the earlier one entirely, as in the cloud", host.text),
@@ -204,6 +206,7 @@ impl<'m> Step<'_, 'm> {
                 .help("write one rule with all the paths of the host");
             self.findings.push(finding);
         }
+        replaces
     }
 
     fn add(&mut self, mut route: TranslatedRoute, span: Span, routes: &mut Vec<TranslatedRoute>) {
@@ -217,7 +220,7 @@ impl<'m> Step<'_, 'm> {
         let finding = self.about(Diagnostic::warning(Reason::RouteConflict, message), span).effect(effect);
         self.findings.push(finding);
         if self.behaviour == Behaviour::Gke {
-            Arc::make_mut(&mut route.origin).parity.push("of the same path twice the later wins".to_owned());
+            Arc::make_mut(&mut route.origin).parity.push(Parity::SamePathTwice);
             routes[at] = route;
         }
     }
@@ -281,7 +284,7 @@ impl<'m> Step<'_, 'm> {
         let hosts: Vec<HostPattern> = host.pattern.clone().into_iter().collect();
         let mut parity = Vec::new();
         if let [HostPattern::Deep(_)] = hosts.as_slice() {
-            parity.push(format!("the wildcard of {} stands for several labels", host.text));
+            parity.push(Parity::WildcardHost);
         }
         let timeout = config.and_then(|config| config.timeout_sec).map(|seconds| Duration::from_secs(seconds.into()));
         let is_cloud = self.behaviour == Behaviour::Gke;
@@ -336,7 +339,7 @@ impl<'m> Step<'_, 'm> {
                 fallback.route = Arc::new(route);
             }
             if self.behaviour == Behaviour::Gke {
-                Arc::make_mut(&mut fallback.origin).parity.push("what no path of a host is for goes to the Ingress' own default backend".to_owned());
+                Arc::make_mut(&mut fallback.origin).parity.push(Parity::OwnDefaultBackend);
             }
             fallback.is_fallback = true;
             Some(fallback)

@@ -1,13 +1,13 @@
 //! A path of an Ingress to what routes are matched by: Kubernetes' meaning of its pathType, or the URL map that the
 //! cloud's controller makes of it, with the controller's own words where it makes none.
 
-use crate::model::{Behaviour, PathMatch};
+use crate::model::{Behaviour, Parity, PathMatch};
 
 /// What a path means, and where that is the cloud's reading, which.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Meaning {
     pub(super) matches: PathMatch,
-    pub(super) parity: Option<String>,
+    pub(super) parity: Option<Parity>,
 }
 
 impl Meaning {
@@ -52,17 +52,8 @@ fn specific(path: &str, behaviour: Behaviour) -> Result<Meaning, String> {
     Ok(match (behaviour, below) {
         (Behaviour::Genkan, _) => Meaning { matches: PathMatch::prefix(before), parity: None },
         (Behaviour::Gke, true) if before.is_empty() => Meaning::all(),
-        (Behaviour::Gke, true) => Meaning {
-            matches: PathMatch::Below(before.to_owned()),
-            parity: Some(format!("ImplementationSpecific {path} is what is below {before}/, and not {before} itself")),
-        },
-        (Behaviour::Gke, false) => Meaning {
-            matches: PathMatch::Exact(path.to_owned()),
-            parity: Some(match path {
-                "/" => "ImplementationSpecific / is the root alone".to_owned(),
-                path => format!("ImplementationSpecific {path} is that path alone"),
-            }),
-        },
+        (Behaviour::Gke, true) => Meaning { matches: PathMatch::Below(before.to_owned()), parity: Some(Parity::ImplementationSpecific) },
+        (Behaviour::Gke, false) => Meaning { matches: PathMatch::Exact(path.to_owned()), parity: Some(Parity::ImplementationSpecific) },
     })
 }
 
