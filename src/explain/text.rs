@@ -30,7 +30,7 @@ pub fn render(trace: &Trace) -> String {
         let behaviour = if route.behaviour == Behaviour::Genkan.as_str() { String::new() } else { format!(", behaves as {}", route.behaviour) };
         step(&mut out, "route", &format!("{}{object}{behaviour}", route.name), route.place.as_deref().unwrap_or_default());
         for rule in &route.parity {
-            step(&mut out, "as the cloud", rule.text, rule.rule);
+            step(&mut out, "as the cloud", &format!("{}: {}", rule.subject, rule.text), rule.rule);
         }
         for filter in &route.filters {
             step(&mut out, "filter", filter, "");
@@ -43,7 +43,7 @@ pub fn render(trace: &Trace) -> String {
         client(&mut out, trace);
     }
     for rule in &trace.parity {
-        step(&mut out, "as the cloud", rule.text, rule.rule);
+        step(&mut out, "as the cloud", &format!("{}: {}", rule.subject, rule.text), rule.rule);
     }
     for backend in &trace.backends {
         step(&mut out, "backend", &format!("{} ({})", backend.name, backend.load_balancing), &backend.probe);

@@ -45,13 +45,16 @@ pub struct Trace {
 pub struct Rule {
     /// The word for it.
     pub rule: &'static str,
-    /// What it says.
+    /// What it is about.
+    pub subject: &'static str,
+    /// What is done there.
     pub text: &'static str,
 }
 
 impl From<Parity> for Rule {
     fn from(parity: Parity) -> Self {
-        Self { rule: parity.as_str(), text: parity.gke() }
+        let row = parity.row();
+        Self { rule: parity.as_str(), subject: row.subject, text: row.gke }
     }
 }
 

@@ -1,8 +1,6 @@
 //! Where the cloud's load balancer and genkan differ for Kubernetes objects, and what each does. One table: explanations
 //! name its rows, and the reference prints them.
 
-use std::fmt;
-
 /// A subject on which the two behaviours differ, or on which people expect that they would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParityRow {
@@ -26,7 +24,7 @@ macro_rules! table {
         }
 
         /// Every row.
-        pub const PARITY: &[ParityRow] = &[$(ParityRow { rule: Parity::$rule, subject: $subject, genkan: $genkan, gke: $gke }),*];
+        pub const PARITY: &[ParityRow] = &[$(*Parity::$rule.row()),*];
 
         impl Parity {
             /// The word for it.
@@ -36,10 +34,10 @@ macro_rules! table {
                 }
             }
 
-            /// What is done as in the cloud.
-            pub fn gke(self) -> &'static str {
+            /// Its row.
+            pub const fn row(self) -> &'static ParityRow {
                 match self {
-                    $(Self::$rule => $gke),*
+                    $(Self::$rule => &ParityRow { rule: Self::$rule, subject: $subject, genkan: $genkan, gke: $gke }),*
                 }
             }
         }
@@ -78,10 +76,4 @@ table! {
     HeaderNames: "the case of header names towards HTTP/1.1 backends", "lower case", "lower case (the classic load balancer keeps HTTP/1.1 clients' case; its successor does not)";
     UpstreamKeepAlive: "how long unused connections to backends are kept", "timeouts.keepAlive of the backend, 4 s",
         "likewise, where the cloud has 600 s: a backend that closes first would lose requests";
-}
-
-impl fmt::Display for Parity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.as_str(), self.gke())
-    }
 }

@@ -8,6 +8,7 @@ mod support;
 mod affinity;
 mod bodies;
 mod departure;
+mod dev;
 mod drain;
 mod filters;
 mod gke;

@@ -10,7 +10,7 @@ use super::nginx::{self, Nginx};
 use super::support::{DEADLINE, TestBackend, TestCertificates, TestProxy, wait_until};
 
 /// What the repository ships.
-fn shipped(path: &str) -> PathBuf {
+pub fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/manifests/gke-https").join(path)
 }
 
@@ -59,7 +59,7 @@ pub fn ingress(name: &str, annotations: &str, host: &str, paths: &[(&str, &str)]
     text
 }
 
-fn nginx_is_here() -> bool {
+pub fn nginx_is_here() -> bool {
     let here = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
     assert!(here || std::env::var_os("CI").is_none(), "nginx is to be installed where the tests run for everybody");
     if !here {

@@ -186,13 +186,18 @@ impl TestProxy {
 
     /// Starts `genkan run` with these arguments and waits for nothing. A Secret for `localhost` is there as `tls`.
     pub fn spawn(arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
+        Self::spawn_command("run", arguments)
+    }
+
+    /// The same for another command that serves.
+    pub fn spawn_command(name: &str, arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().expect("there is a directory for temporary files");
         let certificates = TestCertificates::new();
         let first_leaf = certificates.leaf(&["localhost", "*.example.test"]);
         let secret = SecretDirectory::mount(directory.path().join("tls"), &first_leaf);
         let arguments = arguments(directory.path(), &certificates);
         let mut child = command(directory.path())
-            .arg("run")
+            .arg(name)
             .args(["--log-format", "json"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -429,6 +434,7 @@ impl Lines {
 pub fn command(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_genkan"));
     command.current_dir(directory).env_remove("KUBERNETES_SERVICE_HOST");
+    command.env("HOME", directory.join("home")).env("XDG_DATA_HOME", directory.join("data"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GENKAN_")) {
         command.env_remove(name);
     }

@@ -129,6 +129,7 @@ impl Step<'_> {
 
     fn ingress(&mut self, outcome: &Outcome, ingress: &Ingress, translation: &Arc<Translation>) {
         self.assembled.findings.extend(translation.findings.iter().cloned());
+        self.lacking.services.extend(translation.unmapped.iter().cloned());
         self.assembled.origins.0.push(translation.origins.clone());
         let name = outcome.object.name();
         self.assembled.has_cloud |= translation.behaviour == Behaviour::Gke;
@@ -338,7 +339,7 @@ impl Lacking {
             .about(ObjectKind::Manifest, "flags")
             .help(flags.join(" \\\n"));
         if !services.is_empty() {
-            finding = finding.effect("requests for these Services are answered as where no endpoint is ready");
+            finding = finding.effect("no request for these Services reaches a backend");
         }
         Some(finding)
     }

@@ -31,6 +31,8 @@ pub struct Translation {
     pub(super) backends: Vec<Arc<ServiceBackend>>,
     pub(super) frontend: Frontend,
     pub(super) findings: Vec<Arc<Diagnostic>>,
+    /// Services that are no objects, and of which nobody has said where they live.
+    pub(super) unmapped: Vec<String>,
     /// Where its routes come from.
     pub(super) origins: OriginPart,
 }
@@ -68,14 +70,15 @@ pub(super) fn translate<'m>(
     mut findings: Vec<Diagnostic>,
 ) -> Translation {
     let frontend = frontend::read(object, ingress, selected, settings, lookup, &mut findings);
-    let mut step = Step { object, behaviour: selected.behaviour, settings, lookup, frontend: &frontend, findings, backends: Vec::new() };
+    let mut step =
+        Step { object, behaviour: selected.behaviour, settings, lookup, frontend: &frontend, findings, unmapped: Vec::new(), backends: Vec::new() };
     let mut routes = step.rules(ingress);
     let default_route = step.default_route(ingress);
     routes.extend(step.fallbacks(ingress, &routes, default_route.as_ref()));
     if selected.is_cloud {
         step.report_broken(&routes);
     }
-    let Step { findings, backends, .. } = step;
+    let Step { findings, unmapped, backends, .. } = step;
     let origins = routes.iter().chain(&default_route).map(|route| (route.route.name.clone(), route.origin.clone())).collect();
     Translation {
         behaviour: selected.behaviour,
@@ -84,6 +87,7 @@ pub(super) fn translate<'m>(
         backends: backends.into_iter().map(|(_, known)| known.backend).collect(),
         frontend,
         findings: findings.into_iter().map(Arc::new).collect(),
+        unmapped,
         origins,
     }
 }
@@ -95,6 +99,7 @@ struct Step<'a, 'm> {
     lookup: &'a Lookup<'m>,
     frontend: &'a Frontend,
     findings: Vec<Diagnostic>,
+    unmapped: Vec<String>,
     backends: Vec<(&'m IngressBackend, Known<'m>)>,
 }
 
@@ -250,7 +255,9 @@ impl<'m> Step<'_, 'm> {
     fn route(&mut self, spot: Spot<'_>, Meaning { matches, parity }: Meaning, backend: Option<&'m Located<IngressBackend>>) -> TranslatedRoute {
         let found = match backend {
             Some(backend) => self.backend(backend),
-            None => Err((Dangling { message: "the path has no backend".to_owned(), reason: Reason::MissingField, help: None }, spot.span)),
+            None => {
+                Err((Dangling { message: "the path has no backend".to_owned(), reason: Reason::MissingField, help: None, unmapped: None }, spot.span))
+            }
         };
         let mut route = match found {
             Ok(known) => {
@@ -260,6 +267,7 @@ impl<'m> Step<'_, 'm> {
             Err((dangling, at)) => {
                 let mut finding = self.about(Diagnostic::error(dangling.reason, dangling.message.clone()), at);
                 finding.help = dangling.help;
+                self.unmapped.extend(dangling.unmapped);
                 let mut route = self.build(spot, matches, Action::Broken(dangling.message), None);
                 route.broken = Some(finding);
                 route

@@ -46,6 +46,8 @@ pub(super) struct Dangling {
     pub(super) message: String,
     pub(super) reason: Reason,
     pub(super) help: Option<String>,
+    /// The Service, if saying where it lives would mend it.
+    pub(super) unmapped: Option<String>,
 }
 
 /// How the cloud's load balancer connects; not settable there.
@@ -66,13 +68,19 @@ pub(super) fn resolve<'m>(
     let (name, port) = match backend {
         IngressBackend::Service { name, port } => (name, port.as_ref()),
         IngressBackend::Resource(resource) => {
-            return Err(Dangling { message: format!("Ingress Backend is not a service: {resource}"), reason: Reason::UnsupportedValue, help: None });
+            return Err(Dangling {
+                message: format!("Ingress Backend is not a service: {resource}"),
+                reason: Reason::UnsupportedValue,
+                help: None,
+                unmapped: None,
+            });
         }
     };
     let port = port.ok_or_else(|| Dangling {
         message: format!("the backend names no port of Service \"{namespace}/{name}\""),
         reason: Reason::MissingField,
         help: Some("write port: { number: 80 }, or a port's name".to_owned()),
+        unmapped: None,
     })?;
     let service = lookup.service(namespace, name);
     let Some(service) = service else { return without_object(namespace, name, port, behaviour, settings, lookup) };
@@ -94,6 +102,7 @@ fn no_port(namespace: &str, name: &str, port: &PortRef, service: &Service) -> Da
         message: format!("could not find port \"{}\" in service \"{namespace}/{name}\"", text(port)),
         reason: Reason::BackendPortNotFound,
         help: Some(format!("ports of Service {namespace}/{name}: {}", if ports.is_empty() { "none".to_owned() } else { ports.join(", ") })),
+        unmapped: None,
     }
 }
 
@@ -107,14 +116,17 @@ fn without_object<'m>(
     lookup: &Lookup<'m>,
 ) -> Result<Resolved<'m>, Dangling> {
     let Some(places) = settings.places(namespace, name, &[text(port)]) else {
-        let help = match closest(name, lookup.names(Kind::Service, namespace)) {
-            Some(meant) => format!("did you mean \"{meant}\"?"),
-            None => format!("add the Service, or say where it lives: --map {}=HOST:PORT", short(namespace, name)),
+        let meant = closest(name, lookup.names(Kind::Service, namespace));
+        let unmapped = if meant.is_some() { None } else { Some(format!("{}:{}", short(namespace, name), text(port))) };
+        let help = match (meant, &unmapped) {
+            (Some(meant), _) => format!("did you mean \"{meant}\"?"),
+            (None, service) => format!("add the Service, or say where it lives: --map {}=HOST:PORT", service.as_deref().unwrap_or(name)),
         };
         return Err(Dangling {
             message: format!("could not find service \"{namespace}/{name}\""),
             reason: Reason::BackendNotFound,
             help: Some(help),
+            unmapped,
         });
     };
     let target = Target { namespace, service: name, selector: None, port: None, protocol: AppProtocol::Http, behaviour };
