@@ -56,7 +56,7 @@ async fn shop() -> TestBackend {
         let host = seen.head.get("host").unwrap_or_default();
         match seen.head.target() {
             "/old" => Reply::with(302, &[("location", "https://shop.example.com/new"), cookie], ""),
-            _ => Reply::with(200, &[("content-type", "text/plain")], &format!("{} for {host}", seen.head.target())),
+            _ => Reply::with(200, &[("content-type", "text/plain")], format!("{} for {host}", seen.head.target())),
         }
     })
     .await

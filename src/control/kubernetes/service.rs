@@ -60,6 +60,8 @@ pub struct ServiceOptions {
     pub app_protocols: BTreeMap<String, AppProtocol>,
     /// `ingress` of `cloud.google.com/neg`.
     pub neg: Option<bool>,
+    /// What the cloud refuses, in its words.
+    pub refused_by_cloud: Vec<String>,
 }
 
 /// Names of BackendConfigs for ports.
@@ -98,7 +100,7 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         value: "JSON {\"default\": NAME, \"ports\": {PORT: NAME}}",
         default: "none",
         fate: Fate::Applied("by the port's name, then its number, then the default", |node, options| {
-            options.backend_configs = backend_configs(node)?;
+            options.backend_configs = noted(backend_configs(node), options)?;
             Ok(())
         }),
         confirmed: true,
@@ -108,7 +110,7 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         value: "as above",
         default: "none",
         fate: Fate::Applied("where the other name is not used", |node, options| {
-            let configs = backend_configs(node)?;
+            let configs = noted(backend_configs(node), options)?;
             if options.backend_configs == BackendConfigs::default() {
                 options.backend_configs = configs;
             }
@@ -123,7 +125,7 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         fate: Fate::Applied(
             "HTTP; HTTPS and HTTP2 are read and reported, and plain HTTP is spoken until TLS to backends is there",
             |node, options| {
-                let protocols = app_protocols(node)?;
+                let protocols = noted(app_protocols(node), options)?;
                 if options.app_protocols.is_empty() {
                     options.app_protocols = protocols;
                 }
@@ -138,7 +140,7 @@ pub(super) const FIELDS: &[Field<ServiceOptions>] = &[
         default: "HTTP",
         fate: Fate::Applied("wins over the other name", |node, options| {
             // As a whole: the cloud does not look at the other one then.
-            options.app_protocols = app_protocols(node)?;
+            options.app_protocols = noted(app_protocols(node), options)?;
             Ok(())
         }),
         confirmed: true,
@@ -198,6 +200,11 @@ fn json(node: &Node, name: &str) -> Result<Node, Wrong> {
     parsed
         .filter(|_| is_json)
         .ok_or_else(|| Wrong::new(node, format!("{name} is no JSON")).help("write it as '{\"default\": \"NAME\"}', with every name in double quotes"))
+}
+
+/// What cannot be read is an error of the whole Ingress for the cloud.
+fn noted<T>(read: Result<T, Wrong>, options: &mut ServiceOptions) -> Result<T, Wrong> {
+    read.inspect_err(|wrong| options.refused_by_cloud.push(wrong.message.clone()))
 }
 
 fn backend_configs(node: &Node) -> Result<BackendConfigs, Wrong> {

@@ -75,8 +75,7 @@ pub(super) fn apply<T>(field: &Field<T>, value: &Node, key: Span, into: &mut T, 
             findings.push(Finding::new(Severity::Note, Reason::AppliedDifferently, key, format!("{} is applied differently: {how}", field.path)));
             findings.extend(read(value, into).err().map(|wrong| named(field.path, wrong)));
         }
-        // Switched off asks for nothing.
-        Fate::NoMeaning(_) if value.get("enabled").is_some_and(|enabled| boolean(enabled).is_ok_and(|enabled| !enabled)) => {}
+        Fate::NoMeaning(_) if asks_for_nothing(value) => {}
         Fate::Written => {
             findings.push(Finding::new(
                 Severity::Note,
@@ -89,6 +88,13 @@ pub(super) fn apply<T>(field: &Field<T>, value: &Node, key: Span, into: &mut T, 
             findings.push(Finding::new(Severity::Warning, Reason::NotApplied, key, format!("{} has no meaning here: {why}", field.path)));
         }
     }
+}
+
+/// Switched off, empty, or detached by an empty name.
+fn asks_for_nothing(value: &Node) -> bool {
+    let is_off = |enabled: &Node| boolean(enabled).is_ok_and(|enabled| !enabled);
+    let is_empty = matches!(&value.kind, crate::control::yaml::Kind::Mapping(entries) if entries.is_empty());
+    is_empty || value.get("enabled").is_some_and(is_off) || value.get("name").is_some_and(|name| name.as_text() == Some(""))
 }
 
 fn named(path: &str, wrong: Wrong) -> Finding {

@@ -483,3 +483,13 @@ proptest! {
         prop_assert!(kind == "List" || kind.is_empty() || reading.objects.len() == 1);
     }
 }
+
+#[test]
+fn custom_headers_have_a_size_in_all() {
+    let long = |count: usize| "x".repeat(count);
+    let spec = format!("{{customRequestHeaders: {{headers: ['X-A: {}', 'X-B: {}', 'X-C: y']}}}}", long(8000), long(200));
+    let (config, findings) = backend_config(&spec);
+    let names: Vec<&str> = config.request_headers.iter().map(|header| header.value.0.as_str()).collect();
+    assert_eq!(names, ["X-A", "X-C"]);
+    assert!(findings.iter().any(|finding| finding.message.contains("more than 8192 bytes in all")), "{findings:?}");
+}

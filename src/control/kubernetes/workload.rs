@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use http::{HeaderName, HeaderValue};
+
 use super::PortRef;
 use super::fields::{Fields, Wrong, near_misses};
 use super::object::Meta;
 use crate::control::yaml::{Located, Node};
-use crate::model::Reason;
+use crate::model::{Host, Reason};
 
 /// What makes Pods, or is one.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,24 +148,42 @@ fn without_port(node: &Node, fields: &mut Fields) -> Option<PortRef> {
     None
 }
 
+/// What Kubernetes would not take is written into no request of ours.
+fn probe_header(node: &Node, fields: &mut Fields) -> Option<(String, String)> {
+    let (name, value) = (fields.plain_text(node, "name").unwrap_or_default(), fields.plain_text(node, "value").unwrap_or_default());
+    if HeaderName::from_bytes(name.as_bytes()).is_ok() && HeaderValue::from_str(&value).is_ok() {
+        return Some((name, value));
+    }
+    fields.wrong(Wrong::new(node, format!("readinessProbe: \"{}\" is no header", name.escape_debug())));
+    None
+}
+
+/// An error where it is no host; absent, the endpoint itself is asked.
+fn probe_host(node: &Node, fields: &mut Fields) -> Result<Option<String>, ()> {
+    match fields.plain_text(node, "host").filter(|host| !host.is_empty()) {
+        Some(host) if Host::parse(&host).is_err() => {
+            fields.wrong(Wrong::new(node, format!("readinessProbe: \"{}\" is no host", host.escape_debug())));
+            Err(())
+        }
+        host => Ok(host),
+    }
+}
+
 fn action(node: &Node, fields: &mut Fields) -> Option<ContainerProbeAction> {
     if let Some(get) = fields.mapping(node, "httpGet") {
-        let mut headers = Vec::new();
-        for header in fields.list(get, "httpHeaders") {
-            headers.push((fields.plain_text(header, "name").unwrap_or_default(), fields.plain_text(header, "value").unwrap_or_default()));
-        }
+        let headers = fields.list(get, "httpHeaders").iter().map(|header| probe_header(header, fields)).collect::<Option<Vec<_>>>()?;
         return Some(ContainerProbeAction::HttpGet {
             path: fields.plain_text(get, "path").unwrap_or_else(|| "/".to_owned()),
             port: fields.port_ref(get, "port").or_else(|| without_port(get, fields))?,
             scheme: fields.plain_text(get, "scheme").unwrap_or_else(|| "HTTP".to_owned()),
-            host: fields.plain_text(get, "host"),
+            host: probe_host(get, fields).ok()?,
             headers,
         });
     }
     if let Some(socket) = fields.mapping(node, "tcpSocket") {
         return Some(ContainerProbeAction::TcpSocket {
             port: fields.port_ref(socket, "port").or_else(|| without_port(socket, fields))?,
-            host: fields.plain_text(socket, "host"),
+            host: probe_host(socket, fields).ok()?,
         });
     }
     if fields.mapping(node, "exec").is_some() {

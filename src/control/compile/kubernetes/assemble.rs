@@ -175,7 +175,9 @@ impl Step<'_> {
             (None, Behaviour::Gke) => "requests for it are answered 502; the other rules are served",
             (None, Behaviour::Genkan) => "requests for it are answered 500; the other rules are served",
         };
-        self.findings.push(broken.clone().effect(effect));
+        if !translated.is_fallback {
+            self.findings.push(broken.clone().effect(effect));
+        }
         let Some((route, backends)) = before else { return translated.route.clone() };
         backends.for_each(|backend| self.backend(backend));
         route.clone()

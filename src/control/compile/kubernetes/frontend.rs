@@ -138,12 +138,21 @@ impl<'m> Step<'_, 'm> {
     /// A static address has a name, and here as many addresses as there are interfaces.
     fn address(&mut self) -> Option<IpAddr> {
         let options = &self.ingress.options;
-        let name = options.global_static_ip.as_ref().or(options.regional_static_ip.as_ref()).filter(|name| !name.value.is_empty())?;
+        let given = |name: &'m Option<Located<String>>| name.as_ref().filter(|name| !name.value.is_empty());
+        let (global, regional) = (given(&options.global_static_ip), given(&options.regional_static_ip));
+        if let (Some(_), Some(regional)) = (global, regional) {
+            let message = "both global-static-ip and regional-static-ip cannot be specified";
+            self.find(
+                regional.span,
+                Diagnostic::warning(Reason::DifferentInTheCloud, message).effect("here the global one is used; the cloud uses neither"),
+            );
+        }
+        let name = global.or(regional)?;
         let mapped = self.settings.addresses.get(&name.value).copied();
         if mapped.is_none() {
             self.find(
                 name.span,
-                Diagnostic::note(Reason::AddressNotMapped, format!("the static address {} has no address here", name.value))
+                Diagnostic::warning(Reason::AddressNotMapped, format!("the static address {} has no address here", name.value))
                     .effect("the Ingress is served on the addresses of every other")
                     .help(format!("for one of its own: kubernetes.addresses: {{ {}: \"127.0.0.2\" }}", name.value)),
             );

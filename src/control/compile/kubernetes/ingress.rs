@@ -76,7 +76,7 @@ pub(super) fn translate<'m>(
     let default_route = step.default_route(ingress);
     routes.extend(step.fallbacks(ingress, &routes, default_route.as_ref()));
     if selected.is_cloud {
-        step.report_broken(&routes);
+        step.report_refused(&routes, default_route.as_ref());
     }
     let Step { findings, unmapped, backends, .. } = step;
     let origins = routes.iter().chain(&default_route).map(|route| (route.route.name.clone(), route.origin.clone())).collect();
@@ -214,20 +214,24 @@ impl<'m> Step<'_, 'm> {
         replaces
     }
 
+    /// Of the same path twice the first wins; in the cloud the later does, and a prefix is two paths there.
     fn add(&mut self, mut route: TranslatedRoute, span: Span, routes: &mut Vec<TranslatedRoute>) {
-        let same = routes.iter().position(|known| known.route.matches == route.route.matches);
-        let Some(at) = same else { return routes.push(route) };
-        let (matches, name) = (&route.route.matches.path, self.object.name());
-        let (message, effect) = match self.behaviour {
-            Behaviour::Gke => (format!("Ingress {name} has {matches} twice for a host"), "the later wins, as in the cloud"),
-            Behaviour::Genkan => (format!("Ingress {name} has {matches} twice for a host"), "the first wins"),
+        let twice = match self.behaviour {
+            Behaviour::Genkan => routes.iter().any(|known| known.route.matches == route.route.matches),
+            Behaviour::Gke => take_paths(&route.route.matches, routes),
         };
-        let finding = self.about(Diagnostic::warning(Reason::RouteConflict, message), span).effect(effect);
-        self.findings.push(finding);
-        if self.behaviour == Behaviour::Gke {
-            Arc::make_mut(&mut route.origin).parity.push(Parity::SamePathTwice);
-            routes[at] = route;
+        if twice {
+            let effect = if self.behaviour == Behaviour::Gke { "the later wins, as in the cloud" } else { "the first wins" };
+            let message = format!("Ingress {} has {} twice for a host", self.object.name(), route.route.matches.path);
+            let finding = self.about(Diagnostic::warning(Reason::RouteConflict, message), span).effect(effect);
+            self.findings.push(finding);
         }
+        match self.behaviour {
+            Behaviour::Genkan if twice => return,
+            Behaviour::Gke if twice => Arc::make_mut(&mut route.origin).parity.push(Parity::SamePathTwice),
+            Behaviour::Genkan | Behaviour::Gke => {}
+        }
+        routes.push(route);
     }
 
     fn path(&mut self, host: &RuleHost<'_>, path: &'m Located<IngressPath>) -> TranslatedRoute {
@@ -350,21 +354,59 @@ impl<'m> Step<'_, 'm> {
                 Arc::make_mut(&mut fallback.origin).parity.push(Parity::OwnDefaultBackend);
             }
             fallback.is_fallback = true;
+            fallback.broken = default.and_then(|default| default.broken.clone());
             Some(fallback)
         };
         hosts.into_iter().filter_map(fallback).collect()
     }
 
     /// The cloud takes a whole Ingress or none of it.
-    fn report_broken(&mut self, routes: &[TranslatedRoute]) {
-        let Some(first) = routes.iter().find_map(|route| route.broken.as_ref()) else { return };
+    fn report_refused(&mut self, routes: &[TranslatedRoute], default: Option<&TranslatedRoute>) {
+        let broken: Vec<&Diagnostic> =
+            routes.iter().chain(default).filter(|route| !route.is_fallback).filter_map(|route| route.broken.as_ref()).collect();
+        let of_backends = self.backends.iter().flat_map(|(_, known)| &known.backend.refused_by_cloud);
+        let mut why: Vec<&str> = Vec::new();
+        for error in broken.iter().map(|broken| broken.message.as_str()).chain(of_backends.map(String::as_str)) {
+            if !why.contains(&error) {
+                why.push(error);
+            }
+        }
+        if why.is_empty() {
+            return;
+        }
+        let place = broken.first().map_or_else(|| self.object.place(self.object.manifest.span), |first| first.place.clone());
         let finding = Diagnostic::note(Reason::DifferentInTheCloud, format!("the cloud would refuse Ingress {} as a whole", self.object.name()))
             .about(ObjectKind::Ingress, self.object.name())
-            .at(first.place.clone())
-            .why(format!("Translation failed: invalid ingress spec: {}", first.message))
-            .effect("here the other rules are served");
+            .at(place)
+            .why(format!("Translation failed: invalid ingress spec: {}", why.join("; ")))
+            .effect("here the rest of it is served");
         self.findings.push(finding);
     }
+}
+
+/// Takes the paths of a later route from those before it, and says whether one of them had any.
+fn take_paths(later: &Match, routes: &mut Vec<TranslatedRoute>) -> bool {
+    let mut taken = false;
+    routes.retain_mut(|known| {
+        let matches = &known.route.matches;
+        if matches.hosts != later.hosts {
+            return true;
+        }
+        let left = path::without(&matches.path, &later.path);
+        if left.as_ref() == Some(&matches.path) {
+            return true;
+        }
+        taken = true;
+        let Some(left) = left else { return false };
+        let route = Arc::make_mut(&mut known.route);
+        // The later route may have the name of the whole.
+        let rest = if matches!(left, PathMatch::Below(_)) { "/*" } else { " alone" };
+        route.name = format!("{}{rest}", route.name.trim_end_matches('/')).into();
+        route.matches.path = left;
+        Arc::make_mut(&mut known.origin).parity.push(Parity::SamePathTwice);
+        true
+    });
+    taken
 }
 
 /// The hosts of an Ingress, each once.

@@ -93,7 +93,11 @@ impl<'m> Lookup<'m> {
             .iter()
             .filter_map(|object| if let Body::Workload(body) = &object.manifest.body { Some(Found { object, body }) } else { None })
             .collect();
-        workloads.sort_by_key(|found| (found.object.manifest.meta.created.as_deref(), &found.object.manifest.meta.name));
+        let age = |found: &Found<'m, Workload>| {
+            let meta = &found.object.manifest.meta;
+            (meta.created.is_none(), meta.created.clone(), meta.name.clone())
+        };
+        workloads.sort_by_cached_key(age);
         workloads
     }
 

@@ -32,6 +32,28 @@ pub(super) fn read(path: &str, path_type: Option<&str>, behaviour: Behaviour) ->
     }
 }
 
+/// What is left of a path for an earlier route where a later one has the other; `None`: nothing. To the cloud a prefix
+/// is two paths, itself and what is below it.
+pub(super) fn without(earlier: &PathMatch, later: &PathMatch) -> Option<PathMatch> {
+    let ((exact, below), (exact_taken, below_taken)) = (entries(earlier), entries(later));
+    match (exact.filter(|_| exact != exact_taken), below.filter(|_| below != below_taken)) {
+        (None, None) => None,
+        (left_exact, left_below) if (left_exact, left_below) == (exact, below) => Some(earlier.clone()),
+        (Some(path), _) => Some(PathMatch::Exact(path.to_owned())),
+        (None, Some(path)) => Some(PathMatch::Below(path.to_owned())),
+    }
+}
+
+/// The path itself, and the one that everything is below.
+fn entries(path: &PathMatch) -> (Option<&str>, Option<&str>) {
+    match path {
+        PathMatch::Exact(path) => (Some(path), None),
+        PathMatch::Below(path) => (None, Some(path)),
+        PathMatch::Prefix(path) if path.is_empty() => (None, Some(path)),
+        PathMatch::Prefix(path) => (Some(path), Some(path)),
+    }
+}
+
 fn rooted(path: &str) -> Result<&str, String> {
     match path.find(|c: char| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control()) {
         _ if !path.starts_with('/') => Err(format!("the path {path} does not begin with a slash")),
@@ -85,6 +107,27 @@ mod tests {
         ] {
             let read = read(path, path_type, Behaviour::Gke).map(|meaning| meaning.matches);
             assert_eq!(read, expected.map_err(str::to_owned), "{path} {path_type:?}");
+        }
+    }
+
+    #[test]
+    fn a_later_path_takes_what_it_has_of_an_earlier_one() {
+        let (exact, below) = (PathMatch::Exact("/foo".to_owned()), PathMatch::Below("/foo".to_owned()));
+        let (prefix, all) = (PathMatch::prefix("/foo"), PathMatch::prefix("/"));
+        for (earlier, later, left) in [
+            (&exact, &exact, None),
+            (&exact, &prefix, None),
+            (&below, &prefix, None),
+            (&prefix, &prefix, None),
+            (&all, &all, None),
+            (&prefix, &exact, Some(&below)),
+            (&prefix, &below, Some(&exact)),
+            (&exact, &below, Some(&exact)),
+            (&exact, &all, Some(&exact)),
+            (&all, &prefix, Some(&all)),
+            (&prefix, &PathMatch::prefix("/bar"), Some(&prefix)),
+        ] {
+            assert_eq!(without(earlier, later).as_ref(), left, "{earlier} and then {later}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::control::config::EndpointText;
 use crate::control::kubernetes::{
-    AffinityKind, AppProtocol, BackendConfig, Endpoint, IngressBackend, Kind, PortRef, Service, ServicePort, ServiceType,
+    AffinityKind, AppProtocol, BackendConfig, Endpoint, EndpointGroup, IngressBackend, Kind, PortRef, Service, ServicePort, ServiceType,
 };
 use crate::control::manifests::ManifestObject;
 use crate::control::yaml::{Span, closest};
@@ -29,6 +29,8 @@ pub struct ServiceBackend {
     pub(in crate::control::compile) draining: Option<Duration>,
     /// The flag that would say where it lives, where nothing does.
     pub(in crate::control::compile) unmapped: Option<String>,
+    /// What makes the cloud refuse an Ingress that leads here, in its words.
+    pub(in crate::control::compile) refused_by_cloud: Vec<String>,
     /// What was found on the way, told once however many rules lead there.
     pub(in crate::control::compile) findings: Vec<Arc<Diagnostic>>,
 }
@@ -147,6 +149,7 @@ fn without_object<'m>(
         affinity: None,
         draining: None,
         unmapped: None,
+        refused_by_cloud: Vec::new(),
         findings: findings.into_iter().map(Arc::new).collect(),
     });
     Ok(Resolved { backend, config: None })
@@ -182,7 +185,8 @@ struct PortStep<'a, 'm> {
 impl<'m> PortStep<'_, 'm> {
     fn resolve(self) -> Resolved<'m> {
         let mut findings = Vec::new();
-        let config = self.backend_config(&mut findings);
+        let mut refused_by_cloud = self.refused_by_cloud();
+        let config = self.backend_config(&mut findings, &mut refused_by_cloud);
         let protocol = self.protocol();
         let selector = Some(&self.service.body.selector).filter(|selector| !selector.is_empty());
         let target =
@@ -193,6 +197,7 @@ impl<'m> PortStep<'_, 'm> {
             probe::apply(check, &mut probe);
             why = format!("a BackendConfig's healthCheck over {why}");
         }
+        findings.extend(self.too_slow(&probe));
         let full = format!("{}/{}:{}", self.namespace, self.name, self.port.port);
         findings.push(self.about(Diagnostic::note(Reason::ProbeChosen, format!("{full} is checked by {probe}")), self.port.span).why(why));
         let endpoints = self.endpoints(&mut findings);
@@ -212,9 +217,31 @@ impl<'m> PortStep<'_, 'm> {
                 max_age: affinity.cookie_ttl_sec.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())),
             }),
             draining: config.and_then(|config| config.draining_timeout_sec).map(|seconds| Duration::from_secs(seconds.into())),
+            refused_by_cloud,
             findings: findings.into_iter().map(Arc::new).collect(),
         };
         Resolved { backend: Arc::new(backend), config }
+    }
+
+    /// What makes the cloud's controller refuse an Ingress that leads here, in its words.
+    fn refused_by_cloud(&self) -> Vec<String> {
+        let Service { kind, options, .. } = self.service.body;
+        let mut refused = options.refused_by_cloud.clone();
+        if options.neg == Some(false) && *kind == ServiceType::ClusterIp {
+            let service = format!("{}/{}", self.namespace, self.name);
+            refused.push(format!("service \"{service}\" is type \"ClusterIP\", expected \"NodePort\" or \"LoadBalancer\" when not using NEGs"));
+        }
+        refused
+    }
+
+    /// Kubernetes lets such a probe be, and the cloud's API does not.
+    fn too_slow(&self, probe: &Probe) -> Option<Diagnostic> {
+        if self.behaviour != Behaviour::Gke || probe.timeout <= probe.period {
+            return None;
+        }
+        let (timeout, period) = (probe.timeout.as_secs(), probe.period.as_secs());
+        let message = format!("a check may take {timeout} s, which is longer than the {period} s from one to the next; the cloud refuses that");
+        Some(self.about(Diagnostic::warning(Reason::DifferentInTheCloud, message), self.port.span).effect("here it is used"))
     }
 
     fn about(&self, finding: Diagnostic, span: Span) -> Diagnostic {
@@ -222,7 +249,7 @@ impl<'m> PortStep<'_, 'm> {
     }
 
     /// Per port: by its name, then by its number, then the default.
-    fn backend_config(&self, findings: &mut Vec<Diagnostic>) -> Option<&'m BackendConfig> {
+    fn backend_config(&self, findings: &mut Vec<Diagnostic>, refused: &mut Vec<String>) -> Option<&'m BackendConfig> {
         let configs = &self.service.body.options.backend_configs;
         let by_name = self.port.name.as_ref().and_then(|name| configs.ports.get(name));
         let name = by_name.or_else(|| configs.ports.get(&self.port.port.to_string())).or(configs.default.as_ref())?;
@@ -232,8 +259,8 @@ impl<'m> PortStep<'_, 'm> {
                 Diagnostic::error(Reason::BackendConfigNotFound, format!("there is no BackendConfig {}/{}", self.namespace, name.value)),
                 name.span,
             );
-            finding.why = Some(format!(
-                "the cloud: error getting BackendConfig for port \"{}\" on service \"{}/{}\", err: no BackendConfig for service port exists.",
+            refused.push(format!(
+                "error getting BackendConfig for port \"{}\" on service \"{}/{}\", err: no BackendConfig for service port exists.",
                 self.port.port, self.namespace, self.name
             ));
             finding.help =
@@ -242,6 +269,7 @@ impl<'m> PortStep<'_, 'm> {
             return None;
         };
         if let Some(invalid) = &found.body.invalid {
+            refused.push(format!("BackendConfig {} is not valid: {invalid}", found.object.name()));
             findings.push(
                 Diagnostic::error(Reason::BackendConfigInvalid, format!("BackendConfig {} is not valid: {invalid}", found.object.name()))
                     .about(ObjectKind::BackendConfig, found.object.name())
@@ -296,8 +324,7 @@ impl<'m> PortStep<'_, 'm> {
         sets.peek()?;
         let mut endpoints = Vec::new();
         for group in sets.flat_map(|set| &set.groups) {
-            let port = group.ports.iter().find(|(name, _)| *name == self.port.name || group.ports.len() == 1).map(|(_, port)| *port);
-            let Some(port) = port else { continue };
+            let Some(port) = self.port_of(group) else { continue };
             let usable = group.endpoints.iter().filter(|endpoint| is_usable(endpoint));
             let hosts = usable.filter_map(|endpoint| endpoint.addresses.first()).filter_map(|address| address.parse::<IpAddr>().ok());
             endpoints.extend(hosts.filter_map(|address| Host::parse(&address.to_string()).ok()).map(|host| EndpointText { host, port }));
@@ -317,6 +344,13 @@ impl<'m> PortStep<'_, 'm> {
             );
         }
         Some(endpoints)
+    }
+
+    /// By name. A group with one port may do without, and so may a Service.
+    fn port_of(&self, group: &EndpointGroup) -> Option<u16> {
+        let is_meant =
+            |(name, _): &&(Option<String>, u16)| *name == self.port.name || group.ports.len() == 1 && (name.is_none() || self.port.name.is_none());
+        group.ports.iter().find(is_meant).map(|(_, port)| *port)
     }
 
     fn external(&self, findings: &mut Vec<Diagnostic>) -> Option<Vec<EndpointText>> {
