@@ -30,6 +30,8 @@ pub enum ErrorKind {
     ClientLeft,
     /// An `Expect` other than `100-continue`.
     ExpectationUnknown,
+    /// It has passed here so often that it must be going in a circle.
+    RequestLoop,
     /// Plain HTTP where TLS is required.
     PlainHttpRejected,
     /// The connection was made under another TLS policy than the one of the host.
@@ -75,8 +77,14 @@ pub enum Side {
     Backend,
 }
 
-/// Why a body is no body: for [`ErrorKind::BadRequest`], where the cloud has a word of its own for it.
+/// Why a request is no valid one, for [`ErrorKind::BadRequest`], where the cloud has a word of its own for it.
 pub const MALFORMED_BODY: &str = "its body is not encoded as announced";
+/// See [`MALFORMED_BODY`].
+pub const SECURE_URL: &str = "it asks for https on a connection without TLS";
+/// See [`MALFORMED_BODY`].
+pub const INVALID_HTTP2_PATH: &str = "its :path has what no URL has";
+/// See [`MALFORMED_BODY`].
+pub const UPGRADE_WITH_BODY: &str = "it asks for another protocol and has a body";
 
 impl ProxyError {
     /// With what the kernel or a codec said.
@@ -121,9 +129,13 @@ impl ErrorKind {
             | Self::ExpectationUnknown
             | Self::Misdirected
             | Self::PlainHttpRejected => Side::Client,
-            Self::NoRoute | Self::RouteBroken | Self::NoReadyEndpoint | Self::EndpointsFull | Self::OutOfResources | Self::RequestTimedOut => {
-                Side::Us
-            }
+            Self::RequestLoop
+            | Self::NoRoute
+            | Self::RouteBroken
+            | Self::NoReadyEndpoint
+            | Self::EndpointsFull
+            | Self::OutOfResources
+            | Self::RequestTimedOut => Side::Us,
             Self::ConnectFailed
             | Self::ConnectTimedOut
             | Self::ClosedBeforeHead
@@ -145,6 +157,7 @@ impl ErrorKind {
             Self::RequestBodyTimedOut => "client_timed_out",
             Self::ClientLeft => "client_disconnected_before_any_response",
             Self::ExpectationUnknown => "expectation_unknown",
+            Self::RequestLoop => "request_loop_detected",
             Self::PlainHttpRejected => "plain_http_rejected",
             Self::Misdirected => "misdirected",
             Self::NoRoute => "no_route",
@@ -172,6 +185,7 @@ impl fmt::Display for ErrorKind {
             Self::RequestBodyTimedOut => "the request's body did not arrive in time",
             Self::ClientLeft => "the client left",
             Self::ExpectationUnknown => "only Expect: 100-continue is known",
+            Self::RequestLoop => "this request has come by here before, again and again",
             Self::PlainHttpRejected => "this address requires https",
             Self::Misdirected => "this connection is not for this host",
             Self::NoRoute => "no route is for this host and path",

@@ -103,9 +103,20 @@ const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\n";
 async fn every_exchange_ends_in_the_clouds_word() {
     let (edge, [web, _refusing]) = serving().await;
     let long = format!("/{}", "a".repeat(40_000));
-    let (left, timed_out) = (499, 408);
-    let cases: [(&str, u16, &str, &str, &str, &str, Then); 24] = [
+    let countless = format!("{}\r\n", "x-a: b\r\n".repeat(101));
+    let loops = format!("via: {}1.1 genkan\r\n\r\n", "1.1 genkan, 1.1 other, ".repeat(7));
+    let many = loops.replacen("1.1 genkan, ", "", 1);
+    let (left, timed_out) = (0, 408);
+    let upgrade_with_body = "connection: upgrade\r\nupgrade: websocket\r\ncontent-length: 1\r\n\r\na";
+    let cases: [(&str, u16, &str, &str, &str, &str, Then); 31] = [
         ("response_sent_by_backend", 200, "GET", "web", "/", "\r\n", Reads),
+        ("response_sent_by_backend", 200, "GET", "web", &long, "\r\n", Reads),
+        ("response_sent_by_backend", 200, "GET", "web", "/", &many, Reads),
+        ("request_loop_detected", 502, "GET", "web", "/", &loops, Reads),
+        ("upgrade_header_rejected", 400, "GET", "web", "/", upgrade_with_body, Reads),
+        ("invalid_request_headers", 400, "GET", "web", "/{a}", "\r\n", Reads),
+        ("invalid_request_headers", 400, "GET", "web", "/", "x-a: caf\u{e9}\r\n\r\n", Reads),
+        ("invalid_request_headers", 400, "GET", "web", "/", "expect: something\r\n\r\n", Reads),
         ("failed_to_pick_backend", 502, "GET", "empty", "/", "\r\n", Reads),
         ("failed_to_connect_to_backend", 502, "GET", "refusing", "/", "\r\n", Reads),
         ("backend_timeout", 502, "GET", "timed", "/stalls", "\r\n", Reads),
@@ -119,7 +130,7 @@ async fn every_exchange_ends_in_the_clouds_word() {
         ("client_disconnected_before_any_response", left, "GET", "web", "/stalls", "\r\n", Leaves),
         ("client_disconnected_after_partial_response", 200, "GET", "web", "/cut-by-client", "\r\n", LeavesHalfWay),
         ("client_timed_out", timed_out, "POST", "web", "/", "content-length: 5\r\n\r\na", Reads),
-        ("headers_too_long", 413, "GET", "web", &long, "\r\n", Reads),
+        ("headers_too_long", 413, "GET", "web", "/", &countless, Reads),
         ("request_body_too_large", 413, "POST", "web", "/", "content-length: 1001\r\n\r\n", Reads),
         ("invalid_request_headers", 400, "GET", "web", "/", "host: other.example.test\r\n\r\n", Reads),
         ("malformed_chunked_body", 400, "POST", "web", "/", "transfer-encoding: chunked\r\n\r\nzz\r\n", Reads),
@@ -130,6 +141,7 @@ async fn every_exchange_ends_in_the_clouds_word() {
         ("direct_response", 404, "GET", "gone", "/", "\r\n", Reads),
         ("config_not_found", 502, "GET", "broken", "/", "\r\n", Reads),
     ];
+    let cases_count = cases.len();
     for (count, (word, status, method, host, target, rest, then)) in cases.into_iter().enumerate() {
         let rest = if rest == UPGRADE { format!("{UPGRADE}\r\n") } else { rest.to_owned() };
         let requests = web.request_count();
@@ -159,8 +171,19 @@ async fn every_exchange_ends_in_the_clouds_word() {
         let line = &log[count];
         assert_eq!((line["statusDetails"].as_str(), line["status"].as_u64()), (Some(word), Some(status.into())), "{line}");
     }
+    let mut plain = Http1::plain(edge.listener("http")).await;
+    plain.send("GET https://web.example.test/ HTTP/1.1\r\nhost: web.example.test\r\n\r\n").await;
+    assert_eq!(plain.answer().await.status, 400);
+    let log = edge.wait_access_log(cases_count + 1).await;
+    assert_eq!(log[cases_count]["statusDetails"], "secure_url_rejected");
+    let mut http2 = edge.client("https").named("web.example.test").http2().await;
+    let request = http::Request::get("https://web.example.test/a%7Cb|c").body(()).unwrap();
+    assert_eq!(http2.request(request, b"").await.unwrap().status, 400);
+    let log = edge.wait_access_log(cases_count + 2).await;
+    assert_eq!(log[cases_count + 1]["statusDetails"], "invalid_http2_client_request_path");
+
     let metrics = edge.metrics();
-    for (word, times) in [("backend_timeout", 3), ("unsupported_method", 1), ("response_sent_by_backend", 1)] {
+    for (word, times) in [("backend_timeout", 3), ("unsupported_method", 1), ("response_sent_by_backend", 3)] {
         let line = format!("genkan_gke_status_details_total{{status_details=\"{word}\"}} {times}");
         assert!(metrics.lines().any(|found| found == line), "{line} in {metrics}");
     }

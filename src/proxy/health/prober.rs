@@ -18,6 +18,7 @@ use super::verdict::{FAST, Outcome, Verdict};
 use crate::drain::{Drain, Stage};
 use crate::model::{EndpointState, Probe, Readiness};
 use crate::proxy::backend::{Backend, Endpoint};
+use crate::proxy::random::Random;
 use crate::proxy::worker::Ended;
 use crate::telemetry::{Label, Metrics};
 
@@ -131,6 +132,12 @@ impl Drop for Unchecked {
     }
 }
 
+/// Up to a tenth less at random, so that the checks of many endpoints do not come at one time.
+fn scattered(pause: Duration, random: &Random) -> Duration {
+    let tenth = usize::try_from(pause.as_millis() / 10).unwrap_or(usize::MAX);
+    pause - Duration::from_millis(random.below(tenth.max(1)) as u64)
+}
+
 /// The checks of one endpoint.
 struct Watching {
     checker: Rc<Checker>,
@@ -145,6 +152,7 @@ struct Watching {
 impl Watching {
     async fn run(self) {
         let _unchecked = Unchecked(self.endpoint.clone());
+        let random = Random::new();
         let mut verdict = Verdict::from(self.endpoint.health().state);
         let mut warn_at = (verdict.state == EndpointState::Unknown).then(|| Instant::now() + NEVER_READY + self.probe.initial_delay);
         loop {
@@ -163,7 +171,7 @@ impl Watching {
             }
             let checked = Instant::now();
             tokio::select! {
-                () = sleep(verdict.pause(&self.probe)) => {}
+                () = sleep(scattered(verdict.pause(&self.probe), &random)) => {}
                 // Requests that fail may ask for a check at once, but not for one each.
                 () = self.endpoint.suspected.notified() => sleep_until(checked + FAST).await,
             }
@@ -201,9 +209,9 @@ impl Watching {
             return;
         }
         let help = if *unreachable {
-            format!("start it, or correct the address under backends: endpoints: [\"{}\"]", self.endpoint.name)
+            format!("start it, or correct what says that it is at {}: endpoints, or --map", self.endpoint.name)
         } else {
-            "name a path that answers 200 once it is ready: readinessProbe: { httpGet: { path: /healthz } }".to_owned()
+            "name a path that answers 200 once it is ready: readinessProbe: { httpGet: { path: /healthz } }, in a manifest a BackendConfig with healthCheck".to_owned()
         };
         tracing::warn!(
             reason = "BackendNeverReady",
@@ -211,9 +219,23 @@ impl Watching {
             endpoint = self.endpoint.name,
             probe = %self.probe,
             answer = why,
-            effect = "requests for it are answered 503",
+            effect = "no request for it reaches an endpoint",
             help,
             "backend has not been ready for 10 s"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_are_scattered_and_never_late() {
+        let (random, period) = (Random::seeded(1), Duration::from_secs(10));
+        let pauses: Vec<Duration> = (0..1000).map(|_| scattered(period, &random)).collect();
+        assert!(pauses.iter().all(|pause| *pause <= period && *pause > period * 9 / 10 - Duration::from_millis(1)));
+        assert!(pauses.iter().any(|pause| *pause < period * 92 / 100) && pauses.iter().any(|pause| *pause > period * 98 / 100));
+        assert_eq!(scattered(Duration::from_millis(1), &random), Duration::from_millis(1));
     }
 }

@@ -37,6 +37,7 @@ fn ours(kind: ErrorKind) -> StatusCode {
         // Nobody reads it; it only has to be something.
         ErrorKind::ClientLeft => StatusCode::BAD_REQUEST,
         ErrorKind::ExpectationUnknown => StatusCode::EXPECTATION_FAILED,
+        ErrorKind::RequestLoop => StatusCode::LOOP_DETECTED,
         ErrorKind::PlainHttpRejected => StatusCode::UPGRADE_REQUIRED,
         ErrorKind::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         ErrorKind::NoRoute => StatusCode::NOT_FOUND,
@@ -62,6 +63,7 @@ fn proxy_status(kind: ErrorKind) -> &'static str {
         | ErrorKind::RequestBodyTooLarge
         | ErrorKind::Misdirected
         | ErrorKind::PlainHttpRejected => "genkan; error=http_request_denied",
+        ErrorKind::RequestLoop => "genkan; error=proxy_loop_detected",
         ErrorKind::NoRoute => "genkan; error=destination_not_found",
         ErrorKind::RouteBroken => "genkan; error=proxy_configuration_error",
         ErrorKind::NoReadyEndpoint => "genkan; error=destination_unavailable",

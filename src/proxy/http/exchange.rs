@@ -12,7 +12,8 @@ use http::{Method, Response, StatusCode, Version};
 use super::alias::Alias;
 use super::answer::{self, Circumstances};
 use super::cloud_trace;
-use super::forwarded::Forwarded;
+use super::forwarded::{Forwarded, VIA_US};
+use super::guard;
 use super::ids::Ids;
 use super::record::{Notes, Record, RecordedBody};
 use super::redirect;
@@ -174,6 +175,9 @@ fn plan<'r>(connection: &Connection, request: &'r Parts, notes: &mut Notes) -> R
     if notes.behaviour == Behaviour::Gke && !cloud_trace::passes(&request.headers) {
         checked.nominated.add(cloud_trace::FIELD);
     }
+    if notes.behaviour == Behaviour::Gke {
+        guard::check(request, connection.tls.is_some())?;
+    }
     if connection.tls.is_none() {
         match secure::decide(connection, &live, route, &checked) {
             Decision::Forward => {}
@@ -287,6 +291,9 @@ impl Request<'_> {
 
     /// What is ours about a backend's answer. No filter takes the session away: that is set for itself.
     fn finish(&self, notes: &Notes, session: Option<&Session>, headers: &mut HeaderMap) {
+        if self.behaviour == Behaviour::Gke {
+            let _ = headers.try_append(header::VIA, HeaderValue::from_static(VIA_US)); // As below.
+        }
         filter::response::filter(notes.filters(), &facts(self.connection, self.parts), headers);
         let secure = self.connection.tls.is_some();
         if let (Some(session), Some(cookie)) = (session, &self.backend.model.affinity)

@@ -10,7 +10,9 @@ use super::ids::Ids;
 use crate::model::Behaviour;
 
 /// Who we are in `Via` (RFC 9110 section 7.6.3).
-const VIA_US: &str = "1.1 genkan";
+pub const VIA_NAME: &str = "genkan";
+/// How we pass messages on.
+pub const VIA_US: &str = "1.1 genkan";
 
 /// What is the same for every request of a connection, written once.
 pub struct Origin {

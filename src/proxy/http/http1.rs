@@ -15,7 +15,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
 
 use super::exchange::exchange;
-use super::{Connection, answer, status_details};
+use super::record::Record;
+use super::{Connection, answer};
 use crate::drain::Stage;
 use crate::model::Limits;
 use crate::proxy::body::RequestBody;
@@ -97,15 +98,13 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             if withheld {
                 connection.refuse_rest();
                 let _ = stream.write_all(answer::bare(kind).as_bytes()).await; // A client that is gone needs no answer.
-                connection.worker.metrics.status_details(status_details::of_refusal(kind));
             }
+            Record::unread(connection, kind);
             End::Closed
         }
         Over::HeadTimedOut => {
             let _ = stream.write_all(TIMED_OUT).await; // A client that is gone needs no answer.
-            if connection.is_cloud() {
-                connection.worker.metrics.status_details(status_details::of_refusal(ErrorKind::RequestBodyTimedOut));
-            }
+            Record::unread(connection, ErrorKind::RequestBodyTimedOut);
             End::Closed
         }
     };

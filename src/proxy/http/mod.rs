@@ -8,6 +8,7 @@ mod cloud_trace;
 mod exchange;
 mod forwarded;
 mod gke;
+mod guard;
 pub mod http1;
 pub mod http2;
 mod ids;

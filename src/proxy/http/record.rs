@@ -8,10 +8,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::request::Parts;
+use http::{Method, StatusCode};
 use http_body::{Body, SizeHint};
 
+use super::answer;
 use super::ids::Ids;
 use super::status_details::{self, Ended};
 use super::{Connection, OpenExchange};
@@ -78,6 +79,16 @@ impl Record {
             _open: connection.open_exchange(),
         }
     }
+
+    /// Writes of a request whose head could not be read, of which nothing is known but what is wrong with it.
+    pub fn unread(connection: &Rc<Connection>, kind: ErrorKind) {
+        let (mut request, ()) = http::Request::new(()).into_parts();
+        request.method = Method::from_bytes(b"-").unwrap_or_default();
+        let live = connection.worker.live.load();
+        let mut record = Self::open(connection, request, live.snapshot.access_log);
+        record.notes.behaviour = live.set(&connection.listener).behaviour;
+        record.notes.refused(answer::status(kind, record.notes.behaviour), Some(kind));
+    }
 }
 
 impl Notes {
@@ -125,9 +136,10 @@ impl Notes {
         }
     }
 
-    /// nginx's word for a client that left before there was a status.
+    /// For a client that left before there was a status: the cloud's word, or nginx's.
     fn code(&self) -> u16 {
-        self.status.map_or(499, |status| status.as_u16())
+        let left = if self.behaviour == Behaviour::Gke { 0 } else { 499 };
+        self.status.map_or(left, |status| status.as_u16())
     }
 }
 

@@ -8,8 +8,9 @@ use http::request::Parts;
 use http::{Method, Version};
 
 use super::alias::Alias;
+use super::forwarded::VIA_NAME;
 use crate::model::Limits;
-use crate::proxy::error::ErrorKind;
+use crate::proxy::error::{ErrorKind, UPGRADE_WITH_BODY};
 use crate::proxy::headers::{Nominated, list_contains};
 use crate::route::{Authority, normalize_path};
 
@@ -46,8 +47,8 @@ impl Checked<'_> {
     }
 }
 
-/// A request line longer than this is no use to any backend. It also bounds what is logged.
-const MAX_TARGET: usize = 32 * 1024;
+/// As often as this a request may have passed genkan before: there are edges behind edges, and no longer ways.
+const MAX_HOPS: usize = 8;
 
 /// Checks a request.
 pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, ErrorKind> {
@@ -57,6 +58,7 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
     check_size(request, limits)?;
     check_encoding(&request.headers, request.version)?;
     check_expectation(&request.headers)?;
+    check_loop(&request.headers)?;
     let host = host(request)?;
     let authority = match host {
         "" => None,
@@ -75,7 +77,7 @@ fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
     }
     let fields: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let target = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    if target > MAX_TARGET || fields + target > limits.request_head {
+    if fields + target > limits.request_head {
         return Err(ErrorKind::RequestHeadTooLarge);
     }
     Ok(())
@@ -96,6 +98,13 @@ fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {
         Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(ErrorKind::ExpectationUnknown),
         _ => Ok(()),
     }
+}
+
+/// Every passage is in `Via` (RFC 9110 section 7.6.3).
+fn check_loop(headers: &HeaderMap) -> Result<(), ErrorKind> {
+    let hops = headers.get_all(header::VIA).iter().filter_map(|hops| hops.to_str().ok()).flat_map(|hops| hops.split(','));
+    let ours = hops.filter(|hop| hop.split_whitespace().nth(1) == Some(VIA_NAME));
+    if ours.count() < MAX_HOPS { Ok(()) } else { Err(ErrorKind::RequestLoop) }
 }
 
 /// Exactly one host (RFC 9112 section 3.2, RFC 9113 section 8.3.1). An absolute target beats the field; in HTTP/2 the
@@ -151,7 +160,7 @@ fn upgrade(request: &Parts) -> Result<Option<HeaderValue>, ErrorKind> {
         (Some(protocol), None) if !protocol.as_bytes().contains(&b',') && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c") => {
             let has_body = headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
             // What follows the head would be read as the body by one side and as the new protocol by the other.
-            if has_body { Err(ErrorKind::BadRequest("it asks for another protocol and has a body")) } else { Ok(Some(protocol.clone())) }
+            if has_body { Err(ErrorKind::BadRequest(UPGRADE_WITH_BODY)) } else { Ok(Some(protocol.clone())) }
         }
         _ => Ok(None),
     }

@@ -4,7 +4,7 @@
 
 use http::StatusCode;
 
-use crate::proxy::error::{ErrorKind, MALFORMED_BODY};
+use crate::proxy::error::{ErrorKind, INVALID_HTTP2_PATH, MALFORMED_BODY, SECURE_URL, UPGRADE_WITH_BODY};
 
 /// How far an exchange has come, and what stopped it.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +49,12 @@ fn of_cut(error: ErrorKind) -> &'static str {
 }
 
 /// There is no answer but ours.
-pub fn of_refusal(error: ErrorKind) -> &'static str {
+fn of_refusal(error: ErrorKind) -> &'static str {
     match error {
         ErrorKind::BadRequest(MALFORMED_BODY) => "malformed_chunked_body",
+        ErrorKind::BadRequest(SECURE_URL) => "secure_url_rejected",
+        ErrorKind::BadRequest(INVALID_HTTP2_PATH) => "invalid_http2_client_request_path",
+        ErrorKind::BadRequest(UPGRADE_WITH_BODY) => "upgrade_header_rejected",
         ErrorKind::BadRequest(_) | ErrorKind::ExpectationUnknown => "invalid_request_headers",
         ErrorKind::MethodRefused => "unsupported_method",
         ErrorKind::RequestHeadTooLarge => "headers_too_long",
@@ -61,6 +64,7 @@ pub fn of_refusal(error: ErrorKind) -> &'static str {
         // Answers that the configuration asks for. The cloud's 404 comes from a backend of its own, which is us here.
         ErrorKind::PlainHttpRejected | ErrorKind::Misdirected | ErrorKind::NoRoute => "direct_response",
         ErrorKind::RouteBroken => "config_not_found",
+        ErrorKind::RequestLoop => "request_loop_detected",
         ErrorKind::NoReadyEndpoint | ErrorKind::EndpointsFull => "failed_to_pick_backend",
         ErrorKind::OutOfResources => "internal_error",
         ErrorKind::ConnectFailed | ErrorKind::ConnectTimedOut => "failed_to_connect_to_backend",
@@ -98,6 +102,7 @@ mod tests {
             (ours(ErrorKind::NoReadyEndpoint), "failed_to_pick_backend"),
             (ours(ErrorKind::ConnectTimedOut), "failed_to_connect_to_backend"),
             (ours(ErrorKind::BadRequest(MALFORMED_BODY)), "malformed_chunked_body"),
+            (ours(ErrorKind::BadRequest(INVALID_HTTP2_PATH)), "invalid_http2_client_request_path"),
             (ours(ErrorKind::BadRequest("its host is no host name")), "invalid_request_headers"),
             (ours(ErrorKind::MethodRefused), "unsupported_method"),
             (ours(ErrorKind::RequestHeadTooLarge), "headers_too_long"),

@@ -96,11 +96,6 @@ impl WorkerMetrics {
         }
     }
 
-    /// Counts what would have been an exchange, if its head had been one, in the cloud's words.
-    pub fn status_details(&self, word: &'static str) {
-        *lock(&self.0).status_details.entry(word).or_default() += 1;
-    }
-
     /// Counts the end of a TLS handshake.
     pub fn handshake(&self, outcome: HandshakeOutcome) {
         lock(&self.0).handshakes[outcome.index()] += 1;
