@@ -1,7 +1,7 @@
 //! Where a route leads: its backends, and how each of their endpoints is.
 
 use super::{World, trace};
-use crate::model::{Action, Backend, LoadBalancing, Readiness, Route};
+use crate::model::{Action, Backend, LoadBalancing, Probe, ProbeAction, ProbeSuccess, Readiness, Route};
 
 pub(super) fn all(world: World<'_>, route: &Route) -> Vec<trace::Backend> {
     let Action::Forward(targets) = &route.action else { return Vec::new() };
@@ -15,6 +15,7 @@ pub(super) fn all(world: World<'_>, route: &Route) -> Vec<trace::Backend> {
                 weight: target.weight,
                 load_balancing: "it does not exist".to_owned(),
                 probe: String::new(),
+                draining_seconds: None,
                 endpoints: Vec::new(),
             },
         })
@@ -35,10 +36,22 @@ fn describe(world: World<'_>, backend: &Backend, weight: u32) -> trace::Backend 
         load_balancing: format!("{how}{affinity}"),
         probe: match &backend.readiness {
             Readiness::Assumed => "never asked: assumed ready".to_owned(),
-            Readiness::Probe(probe) => format!("{probe} every {} s", probe.period.as_secs()),
+            Readiness::Probe(probe) => checks(probe),
         },
+        draining_seconds: backend.draining.map(|draining| draining.as_secs()),
         endpoints: backend.endpoints.iter().map(|address| endpoint(world, &backend.name, &address.to_string())).collect(),
     }
+}
+
+fn checks(probe: &Probe) -> String {
+    let Probe { period, timeout, success_threshold, failure_threshold, .. } = probe;
+    let only = if probe.success == ProbeSuccess::Exactly200 { "200 alone" } else { "200 to 399" };
+    let passes = if matches!(probe.action, ProbeAction::HttpGet { .. }) { format!(", {only} passes") } else { String::new() };
+    format!(
+        "{probe} every {} s, within {} s{passes}; {success_threshold} to join, {failure_threshold} to leave",
+        period.as_secs_f64(),
+        timeout.as_secs_f64()
+    )
 }
 
 fn endpoint(world: World<'_>, backend: &str, address: &str) -> trace::Endpoint {

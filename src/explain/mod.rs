@@ -12,7 +12,7 @@ mod trace;
 
 use http::HeaderValue;
 
-use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, Origin, Origins, Parity, Route, RouteSet, Snapshot};
+use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, LogSampling, Origin, Origins, Parity, Route, RouteSet, Snapshot};
 use crate::route::{self, Fate, Specific, lenient_reading, normalize_path};
 
 pub use asked::Asked;
@@ -66,7 +66,7 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
     }
     trace.client_address = Some(client_address(asked, found.map_or(set.behaviour, |route| route.behaviour)));
     if let Some(route) = found {
-        trace.route = Some(won(route, world.origins));
+        trace.route = Some(won(route, world.origins, asked.https));
         trace.backends = backend::all(world, route);
     }
     trace.outcome = outcome::decide(world, &outcome::Way { listener, set, found, host: &host }, asked, &trace.backends);
@@ -133,7 +133,7 @@ fn candidate(route: &Route, fate: &Fate, origins: &Origins) -> Candidate {
     }
     Candidate {
         route: route.name.to_string(),
-        matches: format!("{hosts} {}{}", route.matches.path, conditions(&route.matches.conditions)),
+        matches: format!("{} {}{}", hosts.replace("**", "*"), route.matches.path, conditions(&route.matches.conditions)),
         won: *fate == Fate::Won,
         why,
         place: origin.and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
@@ -165,7 +165,7 @@ fn why(fate: &Fate) -> String {
     }
 }
 
-fn won(route: &Route, origins: &Origins) -> Won {
+fn won(route: &Route, origins: &Origins, https: bool) -> Won {
     let origin = origins.get(&route.name);
     let timeout = route.request_timeout;
     Won {
@@ -173,8 +173,14 @@ fn won(route: &Route, origins: &Origins) -> Won {
         object: origin.and_then(|origin| origin.object.as_ref()).map(|(kind, name)| format!("{} {name}", kind.as_str())),
         place: origin.and_then(|origin| origin.place.as_ref()).map(ToString::to_string),
         behaviour: route.behaviour.as_str(),
-        parity: origin.iter().flat_map(|origin| &origin.parity).map(|rule| Rule::from(*rule)).collect(),
+        parity: origin
+            .iter()
+            .flat_map(|origin| &origin.parity)
+            .filter(|rule| !https || **rule != Parity::PlainHttp)
+            .map(|rule| (*rule).into())
+            .collect(),
         filters: route.filters.iter().flat_map(describe).collect(),
+        logged_share: f64::from(route.log_sampling.0) / f64::from(LogSampling::ALL.0),
         timeout_seconds: (timeout != std::time::Duration::MAX).then_some(timeout.as_secs_f64()),
         broken: if let Action::Broken(why) = &route.action { Some(why.clone()) } else { None },
     }

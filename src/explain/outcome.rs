@@ -68,7 +68,11 @@ fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&R
             let location = format!("https://{}{}{}", in_url(&asked.host), https_port(world, listener, asked), asked.target);
             Some(Outcome { location: Some(location.clone()), ..Outcome::ours(status, "redirect", format!("redirected to {location}")) })
         }
-        PlainHttp::Redirect | PlainHttp::Reject => Some(Outcome::ours(426, "plain_http_rejected", "this address requires https".to_owned())),
+        PlainHttp::Redirect => {
+            let text = "this address requires https, and only to hosts that a route or a certificate names is anybody redirected";
+            Some(Outcome::ours(426, "plain_http_rejected", text.to_owned()))
+        }
+        PlainHttp::Reject => Some(Outcome::ours(426, "plain_http_rejected", "this address requires https".to_owned())),
     }
 }
 

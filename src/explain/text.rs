@@ -38,6 +38,9 @@ pub fn render(trace: &Trace) -> String {
         if let Some(seconds) = route.timeout_seconds {
             step(&mut out, "time-out", &format!("{seconds} s in all"), "");
         }
+        if route.logged_share < 1.0 {
+            step(&mut out, "logged", &format!("{} % of its exchanges", route.logged_share * 100.0), "");
+        }
     }
     if trace.outcome.reason == "forwarded" {
         client(&mut out, trace);
@@ -47,6 +50,9 @@ pub fn render(trace: &Trace) -> String {
     }
     for backend in &trace.backends {
         step(&mut out, "backend", &format!("{} ({})", backend.name, backend.load_balancing), &backend.probe);
+        if let Some(seconds) = backend.draining_seconds {
+            step(&mut out, "", &format!("an endpoint that leaves has {seconds} s for what it still has"), "");
+        }
         if backend.endpoints.is_empty() {
             step(&mut out, "", "it has no endpoints", "");
         }
@@ -83,7 +89,7 @@ fn candidates(out: &mut String, trace: &Trace) {
         let line = format!("  {verdict:<12} {matches:<width$}   {why:<why_width$}   {}", place.as_deref().unwrap_or_default());
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    if trace.candidates.is_empty() && trace.listener.is_some() && trace.outcome.reason == "no_route" {
+    if trace.candidates.is_empty() && trace.listener.is_some() && trace.outcome.reason != "bad_request" {
         step(out, "routes", "none is for this host", "");
     }
     if trace.others > 0 {

@@ -119,6 +119,8 @@ pub struct Won {
     pub filters: Vec<String>,
     /// How long it may take; absent: as long as it likes.
     pub timeout_seconds: Option<f64>,
+    /// Which share of its exchanges is in the access log.
+    pub logged_share: f64,
     /// Why it leads nowhere.
     pub broken: Option<String>,
 }
@@ -147,6 +149,8 @@ pub struct Backend {
     pub load_balancing: String,
     /// How it is asked whether it is ready.
     pub probe: String,
+    /// How long requests go on at an endpoint that has left; absent: until they end.
+    pub draining_seconds: Option<u64>,
     /// Its endpoints.
     pub endpoints: Vec<Endpoint>,
 }

@@ -72,6 +72,8 @@ table! {
     KeepAlive: "how long unused connections of clients are kept", "75 s", "610 s on listeners of Ingresses, unless timeouts.keepAlive is set";
     PlainHttp: "plain HTTP without kubernetes.io/ingress.allow-http", "refused",
         "refused (the cloud would serve it, which is reported); \"true\" serves it, as far as the listener lets it";
+    RedirectedHosts: "whose plain HTTP redirectToHttps redirects", "that of hosts that a route or a certificate names; others get 426, because what a client sends is not repeated",
+        "likewise, where the cloud redirects every host";
     NoWayIn: "no certificate, and no plain HTTP", "the default certificate; without one it is reported", "likewise";
     HeaderNames: "the case of header names towards HTTP/1.1 backends", "lower case", "lower case (the classic load balancer keeps HTTP/1.1 clients' case; its successor does not)";
     UpstreamKeepAlive: "how long unused connections to backends are kept", "timeouts.keepAlive of the backend, 4 s",

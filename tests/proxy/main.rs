@@ -10,6 +10,7 @@ mod bodies;
 mod departure;
 mod dev;
 mod drain;
+mod examples;
 mod filters;
 mod gke;
 mod health;

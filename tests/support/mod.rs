@@ -21,7 +21,7 @@ pub use client::{Http1, Http2, TestClient, finish};
 pub use load::Load;
 pub use message::{Answer, Framing, Head, Wire};
 pub use pattern::Pattern;
-pub use proxy::{Configuration, TestProxy, backend, command};
+pub use proxy::{Configuration, TestProxy, backend, command, isolated};
 
 /// Longer than anything takes on a busy machine; a test that waits this long has failed.
 pub const DEADLINE: Duration = Duration::from_secs(60);

@@ -432,7 +432,12 @@ impl Lines {
 
 /// The program, in a directory, with nothing of this process' environment that it would read.
 pub fn command(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_genkan"));
+    isolated(env!("CARGO_BIN_EXE_genkan"), directory)
+}
+
+/// Another program in the same surroundings.
+pub fn isolated(program: &str, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(directory).env_remove("KUBERNETES_SERVICE_HOST");
     command.env("HOME", directory.join("home")).env("XDG_DATA_HOME", directory.join("data"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GENKAN_")) {

@@ -83,10 +83,15 @@ impl Edge {
         let asked = &case.asked;
         let tls = asked.https.then(|| self.tls.clone()).zip(server_name(asked));
         let request = Request { address: self.address(asked.https), tls, asked, body: &case.body };
-        match client::send(&request) {
+        let mut observed = match client::send(&request) {
             Ok(answer) => answered(answer),
             Err(failure) => failed(&failure),
+        };
+        // Where it is kept is not seen from outside.
+        if case.expect.certificate.as_ref().is_some_and(|certificate| certificate.contains('/')) {
+            observed.certificate = Seen::Hidden;
         }
+        observed
     }
 }
 
@@ -132,7 +137,7 @@ fn failed(failure: &Failure) -> Observed {
         headers: Vec::new(),
         other_headers: nothing(),
         location: nothing(),
-        backend: nothing(),
+        backend: Seen::Hidden,
         certificate: nothing(),
         reason,
         text: Some(failure.to_string()),

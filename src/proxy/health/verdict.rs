@@ -26,18 +26,18 @@ pub struct Verdict {
     pub state: EndpointState,
     passes: u32,
     failures: u32,
-    ever_passed: bool,
+    ever_ready: bool,
     unreachable: bool,
 }
 
-/// Between checks of an endpoint that has not passed yet, or at which nothing answers: it may start at any moment, and
+/// Between checks of an endpoint that has not been ready yet, or at which nothing answers: it may start at any moment, and
 /// is to be used within a second of it.
 pub const FAST: Duration = Duration::from_millis(500);
 
 impl Verdict {
     /// Begins with what was known before: a changed probe keeps the old verdict until it has reached one of its own.
     pub fn from(state: EndpointState) -> Self {
-        Self { state, passes: 0, failures: 0, ever_passed: state == EndpointState::Ready, unreachable: false }
+        Self { state, passes: 0, failures: 0, ever_ready: state == EndpointState::Ready, unreachable: false }
     }
 
     /// Takes a result.
@@ -46,10 +46,10 @@ impl Verdict {
             Outcome::Passed(_) => {
                 self.passes = self.passes.saturating_add(1);
                 self.failures = 0;
-                self.ever_passed = true;
                 self.unreachable = false;
                 if self.passes >= probe.success_threshold {
                     self.state = EndpointState::Ready;
+                    self.ever_ready = true;
                 }
             }
             Outcome::Failed { unreachable, .. } => {
@@ -66,7 +66,7 @@ impl Verdict {
 
     /// How long until the next check.
     pub fn pause(&self, probe: &Probe) -> Duration {
-        if self.ever_passed && !self.unreachable { probe.period } else { probe.period.min(FAST) }
+        if self.ever_ready && !self.unreachable { probe.period } else { probe.period.min(FAST) }
     }
 
     /// Failures in a row.
@@ -120,6 +120,19 @@ mod tests {
         assert_eq!(verdict.pause(&probe), probe.period, "it answers, so its own period holds");
         verdict.note(&failed(true), &probe);
         assert_eq!(verdict.pause(&probe), FAST);
+    }
+
+    #[test]
+    fn a_threshold_of_passes_is_reached_as_fast() {
+        let probe = probe(2, 1);
+        let mut verdict = Verdict::from(EndpointState::Unknown);
+        verdict.note(&passed(), &probe);
+        assert_eq!((verdict.state, verdict.pause(&probe)), (EndpointState::Unknown, FAST));
+        verdict.note(&passed(), &probe);
+        assert_eq!((verdict.state, verdict.pause(&probe)), (EndpointState::Ready, probe.period));
+        verdict.note(&failed(false), &probe);
+        verdict.note(&passed(), &probe);
+        assert_eq!(verdict.pause(&probe), probe.period, "it has been ready, and is to show that it stays so");
     }
 
     #[test]

@@ -15,13 +15,15 @@ use crate::model::{Behaviour, CertificateName, Diagnostic, ObjectKind, Place, Pl
 
 use super::class::Selected;
 use super::ingress::{plain_http, redirect_status};
-use super::lookup::Lookup;
+use super::lookup::{Found, Lookup};
 use super::settings::{Settings, short};
 
 /// What clients see of an Ingress.
 #[derive(Debug)]
 pub(super) struct Frontend {
     pub(super) plain_http: PlainHttp,
+    /// Nobody asked for plain HTTP to be rejected, and the cloud would serve it.
+    pub(super) rejects_unasked: bool,
     pub(super) redirect: Option<StatusCode>,
     /// An address of its own.
     pub(super) address: Option<IpAddr>,
@@ -61,9 +63,9 @@ pub(super) fn read<'m>(
 ) -> Frontend {
     let mut step = Step { object, ingress, selected, settings, lookup, findings, missing: Vec::new() };
     let config = step.config();
-    let (plain_http, redirect) = step.plain_http(config);
+    let (plain_http, redirect) = step.plain_http(config.as_ref().map(|found| found.body));
     let address = step.address();
-    let tls = config.and_then(|config| step.tls(config));
+    let tls = config.and_then(|found| step.tls(found));
     let certificates = step.certificates();
     if certificates.is_empty() && ingress.options.allow_http == Some(false) && selected.behaviour == Behaviour::Gke {
         let finding = Diagnostic::note(Reason::DifferentInTheCloud, "the Ingress has no certificate of its own, and is served with that of others")
@@ -71,7 +73,9 @@ pub(super) fn read<'m>(
         step.find(object.manifest.span, finding);
     }
     let missing_secrets = step.missing;
-    Frontend { plain_http, redirect, address, tls, certificates, missing_secrets }
+    let is_cloud = selected.behaviour == Behaviour::Gke;
+    let rejects_unasked = is_cloud && plain_http == PlainHttp::Reject && ingress.options.allow_http.is_none();
+    Frontend { plain_http, rejects_unasked, redirect, address, tls, certificates, missing_secrets }
 }
 
 struct Step<'a, 'm> {
@@ -93,7 +97,7 @@ impl<'m> Step<'_, 'm> {
         &self.object.manifest.meta.namespace
     }
 
-    fn config(&mut self) -> Option<&'m FrontendConfig> {
+    fn config(&mut self) -> Option<Found<'m, FrontendConfig>> {
         let name = self.ingress.options.frontend_config.as_ref().filter(|name| !name.value.is_empty())?;
         let found = self.lookup.frontend_config(self.namespace(), &name.value);
         if found.is_none() {
@@ -105,7 +109,7 @@ impl<'m> Step<'_, 'm> {
                 closest(&name.value, self.lookup.names(Kind::FrontendConfig, self.namespace())).map(|meant| format!("did you mean \"{meant}\"?"));
             self.find(name.span, finding);
         }
-        found.map(|found| found.body)
+        found
     }
 
     fn plain_http(&mut self, config: Option<&FrontendConfig>) -> (PlainHttp, Option<StatusCode>) {
@@ -160,18 +164,19 @@ impl<'m> Step<'_, 'm> {
         mapped
     }
 
-    fn tls(&mut self, config: &FrontendConfig) -> Option<TlsPolicy> {
-        let name = config.ssl_policy.as_ref().filter(|name| !name.value.is_empty())?;
+    fn tls(&mut self, Found { object, body }: Found<'m, FrontendConfig>) -> Option<TlsPolicy> {
+        let name = body.ssl_policy.as_ref().filter(|name| !name.value.is_empty())?;
         if let Some(policy) = self.settings.ssl_policies.get(&name.value) {
             return Some(policy.clone());
         }
+        let about = |finding: Diagnostic| finding.about(ObjectKind::FrontendConfig, object.name()).at(object.place(name.span));
         let word = name.value.to_ascii_uppercase();
         let profile = ["COMPATIBLE", "MODERN", "RESTRICTED", "FIPS"].into_iter().find(|profile| word.contains(profile));
         let Some(profile) = profile else {
             let finding = Diagnostic::warning(Reason::NotApplied, format!("nothing says what the SSL policy {} is", name.value))
                 .effect("what the listener offers holds for the Ingress")
                 .help(format!("kubernetes.sslPolicies: {{ {}: {{ minimumVersion: \"1.2\", profile: Modern }} }}", name.value));
-            self.find(self.object.manifest.span, finding);
+            self.findings.push(about(finding));
             return None;
         };
         let lacking = match profile {
@@ -181,8 +186,11 @@ impl<'m> Step<'_, 'm> {
         };
         if let Some(lacking) = lacking {
             let finding = Diagnostic::note(Reason::AppliedDifferently, format!("the SSL policy {} is read as {profile}: {lacking}", name.value))
-                .help("clients of the last ten years speak TLS 1.2 with AES-GCM or ChaCha20");
-            self.find(self.object.manifest.span, finding);
+                .help(format!(
+                    "clients of the last ten years speak TLS 1.2 with AES-GCM or ChaCha20; to say it outright: kubernetes.sslPolicies: {{ {}: ... }}",
+                    name.value
+                ));
+            self.findings.push(about(finding));
         }
         let profile = match profile {
             "COMPATIBLE" => TlsProfile::Compatible,

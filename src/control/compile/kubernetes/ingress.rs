@@ -298,6 +298,9 @@ impl<'m> Step<'_, 'm> {
         if let [HostPattern::Deep(_)] = hosts.as_slice() {
             parity.push(Parity::WildcardHost);
         }
+        if self.frontend.rejects_unasked {
+            parity.push(Parity::PlainHttp);
+        }
         let timeout = config.and_then(|config| config.timeout_sec).map(|seconds| Duration::from_secs(seconds.into()));
         let is_cloud = self.behaviour == Behaviour::Gke;
         let filters: Vec<Filter> = config.map(headers::filters).unwrap_or_default();

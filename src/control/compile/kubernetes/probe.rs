@@ -92,7 +92,11 @@ fn cloud(target: &Target<'_>, pods: &[Found<'_, Workload>], nobody: &str) -> Cho
             match infer(target, container) {
                 Ok((probe, action)) => {
                     let probe = Probe { action, period: seconds(probe.period, 10), timeout: seconds(probe.timeout, 1), ..default };
-                    return Chosen { probe, why: format!("inferred from the readinessProbe of {}", describe(pod, container)), refused: Vec::new() };
+                    return Chosen {
+                        probe,
+                        why: format!("the readinessProbe of {}, as the cloud infers it", describe(pod, container)),
+                        refused: Vec::new(),
+                    };
                 }
                 Err(condition) => {
                     failed.get_or_insert((format!("{}: {condition}", describe(pod, container)), pod));

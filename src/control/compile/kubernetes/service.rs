@@ -195,7 +195,7 @@ impl<'m> PortStep<'_, 'm> {
         findings.extend(refused);
         if let Some(check) = config.and_then(|config| config.health_check.as_ref()) {
             probe::apply(check, &mut probe);
-            why = format!("a BackendConfig's healthCheck over {why}");
+            why = format!("a BackendConfig's healthCheck, and for the rest {why}");
         }
         findings.extend(self.too_slow(&probe));
         let full = format!("{}/{}:{}", self.namespace, self.name, self.port.port);
