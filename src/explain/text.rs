@@ -89,7 +89,7 @@ fn candidates(out: &mut String, trace: &Trace) {
         let line = format!("  {verdict:<12} {matches:<width$}   {why:<why_width$}   {}", place.as_deref().unwrap_or_default());
         let _ = writeln!(out, "{}", line.trim_end());
     }
-    if trace.candidates.is_empty() && trace.listener.is_some() && trace.outcome.reason != "bad_request" {
+    if trace.candidates.is_empty() && matches!(&*trace.outcome.reason, "no_route" | "plain_http_rejected" | "redirect") {
         step(out, "routes", "none is for this host", "");
     }
     if trace.others > 0 {

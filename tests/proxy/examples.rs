@@ -35,7 +35,7 @@ async fn run(mut command: Command) -> Output {
 /// The flags of the line that ends in the cases: every Service is somewhere else here.
 fn flags(script: &str, web: &TestBackend) -> Vec<String> {
     let words: Vec<&str> =
-        script.split("genkan test").nth(1).unwrap().split_whitespace().filter(|word| *word != "\\" && !word.ends_with(".yaml")).collect();
+        script.split("genkan test").nth(1).unwrap().split_whitespace().filter(|word| *word != "\\" && *word != "cases.yaml").collect();
     let moved = |word: &&str| match word.split_once("=127.0.0.1:") {
         Some((service, _)) => format!("{service}={}", web.address),
         None => (*word).to_owned(),

@@ -5,9 +5,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::nginx::{self, Nginx};
-use super::support::{DEADLINE, TestBackend, TestCertificates, TestProxy, wait_until};
+use super::support::{DEADLINE, Reply, TestBackend, TestCertificates, TestProxy, wait_until};
 
 /// What the repository ships.
 pub fn shipped(path: &str) -> PathBuf {
@@ -268,4 +270,85 @@ async fn explain_asks_the_running_process() {
     let text = explain("https://localhost/two");
     assert!(text.contains("not_ready") && text.contains("502, no endpoint of the backend is ready"), "{text}");
     assert_eq!(proxy.https().await.get("/two").await.status, 502, "and so it is");
+}
+
+/// A Service with a BackendConfig, whose `spec` is given.
+fn configured(service: &str, spec: &str) -> String {
+    let annotation = format!("cloud.google.com/backend-config: '{{\"default\": \"{service}\"}}'");
+    format!("{}---\napiVersion: cloud.google.com/v1\nkind: BackendConfig\nmetadata: {{ name: {service} }}\nspec: {spec}\n", behind(service, &annotation))
+}
+
+/// One Ingress for `localhost`; each Service at a path of its name.
+async fn serve_configured(services: &[(&str, SocketAddr, &str)]) -> TestProxy {
+    let paths: Vec<(String, &str)> = services.iter().map(|(service, _, _)| (format!("/{service}"), *service)).collect();
+    let paths: Vec<(&str, &str)> = paths.iter().map(|(path, service)| (path.as_str(), *service)).collect();
+    let mut text = edge(&paths);
+    for (service, _, spec) in services {
+        text = text.replacen(&behind(service, ""), &configured(service, spec), 1);
+    }
+    serve(|objects, _| {
+        fs::write(objects.join("edge.yaml"), text).unwrap();
+        let secret = format!("edge-tls={}", objects.parent().unwrap().join("tls").display());
+        let mut flags = vec!["--secret".to_owned(), secret];
+        services.iter().for_each(|(service, address, _)| flags.extend(map(service, *address)));
+        flags
+    })
+    .await
+}
+
+#[tokio::test]
+async fn only_200_passes_the_clouds_check_and_two_failures_are_needed_to_leave() {
+    let status = Arc::new(AtomicU16::new(204));
+    let answer = status.clone();
+    let web = TestBackend::answering(move |seen| match seen.head.target() {
+        "/state" => Reply::with(answer.load(Ordering::SeqCst), &[("location", "/elsewhere")], ""),
+        _ => Reply::text("web"),
+    })
+    .await;
+    let proxy = serve_configured(&[("web", web.address, "{ healthCheck: { requestPath: /state, checkIntervalSec: 1, timeoutSec: 1 } }")]).await;
+    let explain = async || proxy.admin("/api/v1/explain?url=https://localhost/web").await.text();
+    for refused in [204, 302, 401, 500] {
+        status.store(refused, Ordering::SeqCst);
+        wait_until("the check has seen the status", DEADLINE, async || explain().await.contains(&refused.to_string())).await;
+        assert_eq!(proxy.https().await.get("/web").await.status, 502, "{refused} does not pass");
+    }
+    status.store(200, Ordering::SeqCst);
+    proxy.wait_ready("default/web:80").await;
+    assert_eq!(proxy.https().await.get("/web").await.text(), "web");
+    status.store(503, Ordering::SeqCst);
+    wait_until("one failure has been seen", DEADLINE, async || explain().await.contains("1 of 2 failures")).await;
+    assert_eq!(proxy.https().await.get("/web").await.text(), "web", "one failure is none");
+    proxy.wait_not_ready("default/web:80").await;
+    assert_eq!(proxy.https().await.get("/web").await.status, 502);
+}
+
+#[tokio::test]
+async fn the_access_log_has_the_share_that_a_backend_config_says() {
+    let (all, none) = (TestBackend::named("all").await, TestBackend::named("none").await);
+    let services = [("all", all.address, "{ logging: { enable: true } }"), ("none", none.address, "{ logging: { enable: true, sampleRate: 0.0 } }")];
+    let proxy = serve_configured(&services).await;
+    for service in ["none", "all", "none", "all"] {
+        proxy.wait_ready(&format!("default/{service}:80")).await;
+        assert_eq!(proxy.https().await.get(&format!("/{service}")).await.text(), service);
+    }
+    let log = proxy.wait_access_log(2).await;
+    assert!(log.iter().all(|line| line["backend"] == "default/all:80"), "{log:?}");
+    let counted = proxy.metric("genkan_http_requests_total", &[("backend", "default/none:80")]).await;
+    assert_eq!(counted, Some(2.0), "metrics count what the log leaves out");
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_timeout_sec_and_the_reason_is_told_once_a_route() {
+    let web = TestBackend::tunnel().await;
+    let proxy = serve_configured(&[("web", web.address, "{ timeoutSec: 1 }")]).await;
+    proxy.wait_ready("default/web:80").await;
+    for _ in 0..2 {
+        let mut client = proxy.https().await;
+        client.send(super::http1::UPGRADE.replace("/socket", "/web")).await;
+        assert_eq!(client.answer().await.status, 101);
+        client.closed().await;
+    }
+    proxy.wait_access_log(2).await;
+    let told: Vec<String> = proxy.stderr().into_iter().filter(|line| line.contains("ended by the time limit")).collect();
+    assert!(told.len() == 1 && told[0].contains("timeoutSec: 3600"), "{told:?}");
 }

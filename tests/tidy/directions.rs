@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain"]),
     ("authority", &["control", "model"]),
     ("admin", &["explain", "route", "model", "telemetry", "drain"]),
-    ("explain", &["route", "control", "model"]),
+    ("explain", &["route", "model"]),
     ("control", &["model", "route", "telemetry", "drain"]),
     ("proxy", &["model", "route", "telemetry", "drain"]),
     ("telemetry", &["model"]),

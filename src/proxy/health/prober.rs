@@ -135,7 +135,7 @@ impl Drop for Unchecked {
 /// Up to a tenth less at random, so that the checks of many endpoints do not come at one time.
 fn scattered(pause: Duration, random: &Random) -> Duration {
     let tenth = usize::try_from(pause.as_millis() / 10).unwrap_or(usize::MAX);
-    pause - Duration::from_millis(random.below(tenth.max(1)) as u64)
+    pause.saturating_sub(Duration::from_millis(random.below(tenth.max(1)) as u64))
 }
 
 /// The checks of one endpoint.
@@ -234,7 +234,7 @@ mod tests {
     fn checks_are_scattered_and_never_late() {
         let (random, period) = (Random::seeded(1), Duration::from_secs(10));
         let pauses: Vec<Duration> = (0..1000).map(|_| scattered(period, &random)).collect();
-        assert!(pauses.iter().all(|pause| *pause <= period && *pause > period * 9 / 10 - Duration::from_millis(1)));
+        assert!(pauses.iter().all(|pause| *pause <= period && *pause >= period * 9 / 10));
         assert!(pauses.iter().any(|pause| *pause < period * 92 / 100) && pauses.iter().any(|pause| *pause > period * 98 / 100));
         assert_eq!(scattered(Duration::from_millis(1), &random), Duration::from_millis(1));
     }
