@@ -1,5 +1,5 @@
-//! What a configuration of ten thousand Ingresses costs: to compile from nothing, and after one of its objects has
-//! changed. `cargo bench --bench compile`.
+//! What a configuration of ten thousand Ingresses costs: to compile from nothing, and to compile and publish after one of
+//! its objects has changed, until requests see it. `cargo bench --bench compile`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a bench ends where it cannot go on")]
 
@@ -16,6 +16,10 @@ use genkan::control::manifests::ManifestObject;
 use genkan::control::resources::Resources;
 use genkan::control::source::Change;
 use genkan::control::yaml::{Files, SourceFile, parse, read};
+use genkan::drain::{Drain, Stage};
+use genkan::model::Publish;
+use genkan::proxy::{Mode, Options, PortTaken, Proxy};
+use genkan::telemetry::{AccessLog, Metrics};
 
 const INGRESSES: usize = 10_000;
 
@@ -33,8 +37,22 @@ fn file(number: usize, path: &str) -> Vec<Arc<ManifestObject>> {
     objects.map(|manifest| Arc::new(ManifestObject { manifest, files: files.clone() })).collect()
 }
 
+/// A proxy with one worker that listens on loopback and gets no request.
+fn proxy(drain: &Drain) -> Arc<Proxy> {
+    let options = Options {
+        workers: 1,
+        metrics: Metrics::new(1),
+        access_log: AccessLog::write_to(std::io::sink()),
+        mode: Mode::Run,
+        port_taken: PortTaken::Refuse,
+        issuer: None,
+        explainer: None,
+    };
+    Proxy::start(options, drain).unwrap()
+}
+
 fn change(manifests: Vec<Arc<ManifestObject>>) -> Change {
-    let config: Config = read(&parse("listeners: [{ name: https }]", 0).unwrap()[0]).unwrap();
+    let config: Config = read(&parse("listeners: [{ name: https, address: \"127.0.0.1:0\" }]", 0).unwrap()[0]).unwrap();
     Change::Configuration { objects: Box::new(split(config).unwrap()), files: Arc::default(), manifests, findings: Vec::new() }
 }
 
@@ -57,9 +75,13 @@ fn compile(criterion: &mut Criterion) {
     });
     let (mut resources, mut compiler) = (Resources::default(), Compiler::new(Defaults::default()));
     resources.apply(change(objects.clone()));
-    let mut before = compiler.compile(&resources, SystemTime::UNIX_EPOCH).snapshot;
+    let mut before = Arc::new(compiler.compile(&resources, SystemTime::UNIX_EPOCH).snapshot);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let drain = Drain::new();
+    let proxy = proxy(&drain);
+    assert!(runtime.block_on(proxy.publish(before.clone())).is_empty(), "the port is the kernel's");
     let mut turn = 0;
-    group.bench_function("one object changed", |bencher| {
+    group.bench_function("one object changed, until it is served", |bencher| {
         bencher.iter_batched(
             || {
                 turn += 1;
@@ -70,14 +92,17 @@ fn compile(criterion: &mut Criterion) {
             |change| {
                 resources.apply(change);
                 let compiled = compiler.compile(&resources, SystemTime::UNIX_EPOCH);
-                assert!(compiled.snapshot != before, "it is another one");
+                let snapshot = Arc::new(compiled.snapshot);
+                assert!(snapshot != before, "it is another one");
                 resources.promote(compiled.accepted);
-                before = black_box(compiled.snapshot);
+                runtime.block_on(proxy.publish(snapshot.clone()));
+                before = black_box(snapshot);
             },
             BatchSize::PerIteration,
         );
     });
     group.finish();
+    drain.advance(Stage::Stopped);
 }
 
 criterion_group!(benches, compile);

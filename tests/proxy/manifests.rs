@@ -275,7 +275,10 @@ async fn explain_asks_the_running_process() {
 /// A Service with a BackendConfig, whose `spec` is given.
 fn configured(service: &str, spec: &str) -> String {
     let annotation = format!("cloud.google.com/backend-config: '{{\"default\": \"{service}\"}}'");
-    format!("{}---\napiVersion: cloud.google.com/v1\nkind: BackendConfig\nmetadata: {{ name: {service} }}\nspec: {spec}\n", behind(service, &annotation))
+    format!(
+        "{}---\napiVersion: cloud.google.com/v1\nkind: BackendConfig\nmetadata: {{ name: {service} }}\nspec: {spec}\n",
+        behind(service, &annotation)
+    )
 }
 
 /// One Ingress for `localhost`; each Service at a path of its name.
