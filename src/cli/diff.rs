@@ -125,7 +125,7 @@ fn differences(before: &Snapshot, after: &Snapshot) -> (Vec<Difference>, usize) 
 }
 
 fn table(set: &RouteSet) -> Table<Arc<Route>> {
-    Table::build(set.routes.iter().map(|route| (route.matches.clone(), route.clone())))
+    Table::build(set.routes.iter().map(|route| (&route.matches, route.clone())))
 }
 
 /// A host and a path inside of everything that the route is for.

@@ -1,12 +1,12 @@
 //! A snapshot made runnable. Building one cannot fail: everything in a snapshot has been validated. What must outlive a
 //! configuration (endpoints with their load and readiness, TLS sessions, names in metrics) is found again by identity.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use foldhash::{HashMap, HashMapExt};
 use http::{HeaderMap, Method};
 use rustls::ServerConfig;
 
@@ -115,6 +115,9 @@ pub struct HttpsPort {
     pub public: Option<u16>,
 }
 
+/// Which address the kernel gave each socket.
+pub type Bound = std::collections::HashMap<SocketKey, SocketAddr>;
+
 /// What every [`Live`] is made with.
 pub struct Foundation {
     /// Where the current one is; certificates are looked up there.
@@ -138,7 +141,7 @@ impl Live {
             by_alias: HashMap::new(),
             backends: Vec::new(),
             tls: HashMap::new(),
-            policies: Table::build([]),
+            policies: Table::build::<Match>([]),
             https_port: None,
             departures: Arc::default(),
             certificates: CertificateTable::build(&[]),
@@ -149,7 +152,7 @@ impl Live {
     }
 
     /// Makes a snapshot runnable. `bound` says which port the kernel gave each address.
-    pub fn build(snapshot: Arc<Snapshot>, before: &Self, bound: &HashMap<SocketKey, SocketAddr>, foundation: &Foundation) -> Self {
+    pub fn build(snapshot: Arc<Snapshot>, before: &Self, bound: &Bound, foundation: &Foundation) -> Self {
         let backends = backends(&snapshot, before, &foundation.metrics);
         let sets = sets(&snapshot, &backends, &foundation.metrics);
         let names = snapshot.route_sets.iter().enumerate().skip(1);
@@ -263,7 +266,7 @@ impl Live {
 
 impl LiveSet {
     fn nothing() -> Self {
-        Self { routes: Table::build([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }
+        Self { routes: Table::build::<Match>([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }
     }
 }
 
@@ -278,7 +281,7 @@ fn sets(snapshot: &Snapshot, backends: &[Arc<Backend>], metrics: &Metrics) -> Ve
     let mut sets = Vec::with_capacity(snapshot.route_sets.len());
     for set in &snapshot.route_sets {
         sets.push(LiveSet {
-            routes: Table::build(set.routes.iter().map(|route| (route.matches.clone(), live_route(route)))),
+            routes: Table::build(set.routes.iter().map(|route| (&route.matches, live_route(route)))),
             default_route: set.default_route.as_ref().map(&mut live_route),
             behaviour: set.behaviour,
             stands_for: set.alias.as_ref().and_then(|alias| alias.stands_for.clone()),
@@ -318,7 +321,7 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
     }
     let by_name: HashMap<&str, &Arc<Backend>> = before.backends.iter().map(|backend| (backend.model.name.as_str(), backend)).collect();
     let build = |model: &Arc<model::Backend>| {
-        if let Some(unchanged) = by_name.get(model.name.as_str()).filter(|backend| backend.model == *model) {
+        if let Some(unchanged) = by_name.get(model.name.as_str()).filter(|backend| Arc::ptr_eq(&backend.model, model) || backend.model == *model) {
             return (*unchanged).clone();
         }
         let name: Arc<str> = model.name.as_str().into();
@@ -343,7 +346,7 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
 type Sockets = (HashMap<SocketKey, Arc<LiveSocket>>, HashMap<SocketAddr, Arc<LiveSocket>>);
 
 /// By socket; and by address, where one of a wildcard socket's belongs to a listener of its own.
-fn sockets(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>, metrics: &Metrics) -> Sockets {
+fn sockets(snapshot: &Snapshot, bound: &Bound, metrics: &Metrics) -> Sockets {
     let mut sockets: HashMap<SocketKey, LiveSocket> = HashMap::new();
     for listener in &snapshot.listeners {
         let socket = sockets.entry(SocketKey::of(listener)).or_default();
@@ -367,7 +370,7 @@ pub fn is_covered(key: &SocketKey, snapshot: &Snapshot) -> bool {
     address.port() != 0 && !address.ip().is_unspecified() && snapshot.listeners.iter().any(covers)
 }
 
-fn https_port(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Option<HttpsPort> {
+fn https_port(snapshot: &Snapshot, bound: &Bound) -> Option<HttpsPort> {
     snapshot.listeners.iter().filter(|listener| matches!(listener.protocol, Protocol::Https { .. })).find_map(|listener| {
         let address = bound.get(&SocketKey::of(listener))?;
         Some(HttpsPort { bound: address.port(), public: listener.public_port })

@@ -25,10 +25,9 @@ mod tunnel;
 mod upstream;
 mod worker;
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io as std_io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -40,7 +39,7 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use self::accept::{Acceptor, Change};
 use self::health::Prober;
 use self::limits::Admission;
-use self::live::{Foundation, Live};
+use self::live::{Bound, Foundation, Live};
 use self::socket::SocketKey;
 use self::tls::KeyRing;
 use self::worker::{Ended, Start, WorkerHandle, WorkerState};
@@ -96,7 +95,7 @@ pub struct Proxy {
 
 #[derive(Default)]
 struct Published {
-    bound: HashMap<SocketKey, SocketAddr>,
+    bound: Bound,
     /// Those before, which a handshake or the beginning of a request may still be looking at. They are dropped here, once
     /// nobody does, and never on a worker.
     retired: Vec<Arc<Live>>,
@@ -205,7 +204,7 @@ impl Proxy {
         findings
     }
 
-    async fn close_first(&self, keys: Vec<SocketKey>, bound: &mut HashMap<SocketKey, SocketAddr>) {
+    async fn close_first(&self, keys: Vec<SocketKey>, bound: &mut Bound) {
         bound.retain(|key, _| !keys.contains(key));
         self.change(Vec::new(), keys).await;
     }
@@ -221,7 +220,7 @@ impl Proxy {
     }
 
     /// Opens the sockets that are not open yet.
-    fn open(&self, snapshot: &Snapshot, bound: &mut HashMap<SocketKey, SocketAddr>, findings: &mut Vec<Diagnostic>) -> Vec<(SocketKey, TcpListener)> {
+    fn open(&self, snapshot: &Snapshot, bound: &mut Bound, findings: &mut Vec<Diagnostic>) -> Vec<(SocketKey, TcpListener)> {
         let mut opened = Vec::new();
         for listener in &snapshot.listeners {
             let key = SocketKey::of(listener);
@@ -245,12 +244,12 @@ impl Proxy {
     }
 }
 
-fn unwanted(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Vec<SocketKey> {
+fn unwanted(snapshot: &Snapshot, bound: &Bound) -> Vec<SocketKey> {
     let wanted: Vec<SocketKey> = snapshot.listeners.iter().map(|listener| SocketKey::of(listener)).collect();
     bound.keys().filter(|key| !wanted.contains(key)).cloned().collect()
 }
 
-fn published_sockets(snapshot: &Snapshot, bound: &HashMap<SocketKey, SocketAddr>) -> Vec<PublishedSocket> {
+fn published_sockets(snapshot: &Snapshot, bound: &Bound) -> Vec<PublishedSocket> {
     let mut sockets: Vec<(SocketKey, PublishedSocket)> = Vec::new();
     for listener in &snapshot.listeners {
         let key = SocketKey::of(listener);

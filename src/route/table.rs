@@ -15,6 +15,7 @@
 //! `shop.test` away from a route for every host, which is the kind of surprise that a configuration of many owners
 //! cannot have.) Who wants such a wall gives the exact host a rule for `/`.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -61,10 +62,10 @@ pub struct AmbiguousPath;
 
 impl<T: Clone> Table<T> {
     /// Arranges routes. Their order is that of the configuration, and decides between equals.
-    pub fn build(routes: impl IntoIterator<Item = (Match, T)>) -> Self {
+    pub fn build<M: Borrow<Match>>(routes: impl IntoIterator<Item = (M, T)>) -> Self {
         let mut table = Self { leads_to: Vec::new(), exact: HashMap::new(), wildcard: HashMap::new(), deep: HashMap::new(), every: Paths::default() };
         for (matches, leads_to) in routes {
-            table.add(&matches, leads_to);
+            table.add(matches.borrow(), leads_to);
         }
         let of_hosts = table.exact.values_mut().chain(table.wildcard.values_mut()).chain(table.deep.values_mut());
         of_hosts.chain([&mut table.every]).for_each(Paths::arrange);

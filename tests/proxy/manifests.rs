@@ -192,7 +192,7 @@ pub fn trust_anything(config: &mut rustls::ClientConfig) {
             rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
         }
     }
-    config.dangerous().set_certificate_verifier(std::sync::Arc::new(Anything));
+    config.dangerous().set_certificate_verifier(Arc::new(Anything));
 }
 
 /// Two Services behind one Ingress, whose certificate is the test's own.
@@ -293,7 +293,9 @@ async fn serve_configured(services: &[(&str, SocketAddr, &str)]) -> TestProxy {
         fs::write(objects.join("edge.yaml"), text).unwrap();
         let secret = format!("edge-tls={}", objects.parent().unwrap().join("tls").display());
         let mut flags = vec!["--secret".to_owned(), secret];
-        services.iter().for_each(|(service, address, _)| flags.extend(map(service, *address)));
+        for (service, address, _) in services {
+            flags.extend(map(service, *address));
+        }
         flags
     })
     .await

@@ -1,7 +1,8 @@
 //! Names from the configuration as small numbers, so that counting a request neither hashes nor copies a string.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 /// A configured name, to count under. Got from [`Metrics::label`](super::Metrics::label); cheap to copy and compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,7 +29,7 @@ const MOST_NAMES: usize = 100_000;
 impl Default for Names {
     fn default() -> Self {
         let names: Vec<Arc<str>> = vec!["".into(), "_other".into()];
-        let labels = HashMap::from([(names[0].clone(), Label::NONE), (names[1].clone(), Label::OTHER)]);
+        let labels = [(names[0].clone(), Label::NONE), (names[1].clone(), Label::OTHER)].into_iter().collect();
         Self { names, labels }
     }
 }
