@@ -21,6 +21,10 @@ use genkan::model::Publish;
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
 use genkan::telemetry::{AccessLog, Metrics};
 
+/// The allocator that ships.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const INGRESSES: usize = 10_000;
 
 /// An Ingress with its Service, as two documents of one file.
