@@ -4,6 +4,8 @@
 //! Exit codes: 0 fine; 1 the answer is no; 2 the command line is wrong or a named path cannot be opened; 3 there are
 //! warnings, and `--strict` was given.
 
+#![allow(rustdoc::broken_intra_doc_links, rustdoc::bare_urls, reason = "these comments are what --help prints")]
+
 mod ask;
 mod ca;
 mod certificates;
