@@ -91,6 +91,17 @@ fn a_file_too_large_is_refused_at_once() {
 }
 
 #[test]
+fn a_file_of_a_directory_that_is_no_text_costs_only_itself() {
+    let place = good();
+    std::fs::write(place.path().join("objects.yaml"), [0xff; 100]).unwrap();
+    place.run("check -f .").code(1).says(&[
+        "error[FileUnreadable]: ./objects.yaml cannot be read: it is not UTF-8 text",
+        "= effect: what it holds is not read; the other files are",
+        "1 error, no warnings. Would be served: 2 listeners, 1 route, 1 backend, 1 certificate.",
+    ]);
+}
+
+#[test]
 fn an_alias_bomb_is_refused_at_once() {
     let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
     for level in 1..12 {

@@ -74,18 +74,20 @@ impl ConfigSource {
         };
         let collected = collect(inputs);
         self.watched = collected.paths;
+        let partial = collected.partial;
         let now = (collected.documents, collected.findings);
         if self.seen.as_ref() == Some(&now) {
             return None;
         }
         let mut reading = self.assemble(&now.0, now.1.clone());
+        reading.refused |= partial;
         reading.unopened = collected.unopened;
         self.seen = Some(now);
         Some(reading)
     }
 
     fn assemble(&mut self, documents: &[Document], findings: Vec<Diagnostic>) -> Reading {
-        let mut reader = FileReader { files: Files::default(), refused: !findings.is_empty(), findings, roots: Vec::new() };
+        let mut reader = FileReader { files: Files::default(), refused: false, findings, roots: Vec::new() };
         let before = std::mem::take(&mut self.good);
         for document in documents {
             let taken = document.text.as_deref().is_some_and(|text| reader.take(document, text));

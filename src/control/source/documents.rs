@@ -44,6 +44,8 @@ pub(super) struct Collected {
     pub(super) paths: BTreeSet<PathBuf>,
     /// A path that was named could not be opened.
     pub(super) unopened: bool,
+    /// It could be that a part of the configuration is missing, and not only objects of one file.
+    pub(super) partial: bool,
 }
 
 impl Input {
@@ -87,6 +89,7 @@ impl Collected {
         let entries = match std::fs::read_dir(directory) {
             Ok(entries) => entries,
             Err(error) => {
+                self.partial = true;
                 self.unreadable(directory, false, &error);
                 return false;
             }
@@ -105,6 +108,7 @@ impl Collected {
                 }
             } else if is_document(&path) {
                 if self.documents.len() >= MAX_FILES {
+                    self.partial = true;
                     self.findings.push(Diagnostic::error(
                         Reason::FileTooLarge,
                         format!("{} has more than {MAX_FILES} files in it; the rest is not read", directory.display()),
@@ -144,11 +148,15 @@ impl Collected {
     }
 
     fn unreadable(&mut self, path: &Path, ours: bool, error: &io::Error) {
+        self.partial |= ours;
         self.documents.push(Document { name: path.to_owned(), ours, text: None });
         let reason = if error.kind() == io::ErrorKind::FileTooLarge { Reason::FileTooLarge } else { Reason::FileUnreadable };
         let problem = unreadable(path, error);
         let mut finding = Diagnostic::error(reason, problem.message).about(ObjectKind::Configuration, path.display().to_string());
         finding.help = problem.help;
+        if !ours {
+            finding = finding.effect("what it holds is not read; the other files are");
+        }
         self.findings.push(finding);
     }
 }
