@@ -22,6 +22,8 @@ pub enum ErrorKind {
     MethodRefused,
     /// A field section larger than `limits.requestHead` or with more fields than `limits.requestHeaders`.
     RequestHeadTooLarge,
+    /// A target that is larger than `limits.requestHead` by itself.
+    TargetTooLong,
     /// A body larger than `limits.requestBody`.
     RequestBodyTooLarge,
     /// No byte of the body for `timeouts.requestBody`.
@@ -123,6 +125,7 @@ impl ErrorKind {
             Self::BadRequest(_)
             | Self::MethodRefused
             | Self::RequestHeadTooLarge
+            | Self::TargetTooLong
             | Self::RequestBodyTooLarge
             | Self::RequestBodyTimedOut
             | Self::ClientLeft
@@ -153,6 +156,7 @@ impl ErrorKind {
             Self::BadRequest(_) => "bad_request",
             Self::MethodRefused => "method_refused",
             Self::RequestHeadTooLarge => "request_head_too_large",
+            Self::TargetTooLong => "request_target_too_long",
             Self::RequestBodyTooLarge => "request_body_too_large",
             Self::RequestBodyTimedOut => "client_timed_out",
             Self::ClientLeft => "client_disconnected_before_any_response",
@@ -181,6 +185,7 @@ impl fmt::Display for ErrorKind {
             Self::BadResponse(why) => return write!(f, "the backend's response is not valid: {why}"),
             Self::MethodRefused => "this method is not forwarded",
             Self::RequestHeadTooLarge => "the request's header fields are too large",
+            Self::TargetTooLong => "the request's target is too long",
             Self::RequestBodyTooLarge => "the request's body is too large",
             Self::RequestBodyTimedOut => "the request's body did not arrive in time",
             Self::ClientLeft => "the client left",

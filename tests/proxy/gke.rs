@@ -234,7 +234,7 @@ async fn heads_that_the_codec_refuses_get_the_clouds_status() {
     let malformed = "GET / HTTP/1.1\r\nhost localhost\r\n\r\n";
     let no_token = "G(ET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let quoted = "GET / HTTP/1.1\r\nhost: localhost\r\nx\"a: b\r\n\r\n";
-    for (head, cloud, ours) in [(&*field, 413, 431), (&*target, 413, 431), (malformed, 400, 400), (no_token, 400, 400), (quoted, 400, 400)] {
+    for (head, cloud, ours) in [(&*field, 413, 431), (&*target, 413, 414), (malformed, 400, 400), (no_token, 400, 400), (quoted, 400, 400)] {
         let answer = ask("https", head).await;
         assert_eq!((answer.status, answer.get("connection")), (cloud, Some("close")));
         assert!(answer.get("proxy-status").is_some());

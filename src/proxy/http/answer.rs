@@ -20,7 +20,7 @@ const PROXY_STATUS: &str = "proxy-status";
 /// The status of an error. The cloud's load balancer says of nearly everything behind it that the gateway is bad.
 pub fn status(kind: ErrorKind, behaviour: Behaviour) -> StatusCode {
     match (ours(kind), behaviour) {
-        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, Behaviour::Gke) => StatusCode::PAYLOAD_TOO_LARGE,
+        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG, Behaviour::Gke) => StatusCode::PAYLOAD_TOO_LARGE,
         (StatusCode::METHOD_NOT_ALLOWED | StatusCode::EXPECTATION_FAILED, Behaviour::Gke) => StatusCode::BAD_REQUEST,
         (status, Behaviour::Gke) if status.is_server_error() => StatusCode::BAD_GATEWAY,
         (status, _) => status,
@@ -32,6 +32,7 @@ fn ours(kind: ErrorKind) -> StatusCode {
         ErrorKind::BadRequest(_) => StatusCode::BAD_REQUEST,
         ErrorKind::MethodRefused => StatusCode::METHOD_NOT_ALLOWED,
         ErrorKind::RequestHeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ErrorKind::TargetTooLong => StatusCode::URI_TOO_LONG,
         ErrorKind::RequestBodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RequestBodyTimedOut => StatusCode::REQUEST_TIMEOUT,
         // Nobody reads it; it only has to be something.
@@ -60,6 +61,7 @@ fn proxy_status(kind: ErrorKind) -> &'static str {
         }
         ErrorKind::MethodRefused
         | ErrorKind::RequestHeadTooLarge
+        | ErrorKind::TargetTooLong
         | ErrorKind::RequestBodyTooLarge
         | ErrorKind::Misdirected
         | ErrorKind::PlainHttpRejected => "genkan; error=http_request_denied",
@@ -136,6 +138,7 @@ fn closes(kind: ErrorKind) -> bool {
         ErrorKind::BadRequest(_)
             | ErrorKind::MethodRefused
             | ErrorKind::RequestHeadTooLarge
+            | ErrorKind::TargetTooLong
             | ErrorKind::RequestBodyTooLarge
             | ErrorKind::RequestBodyTimedOut
             | ErrorKind::ExpectationUnknown
@@ -144,10 +147,18 @@ fn closes(kind: ErrorKind) -> bool {
     )
 }
 
-/// What the codec's own refusal of a head becomes where the cloud's answers are expected.
-pub fn bare(kind: ErrorKind) -> String {
-    let (status, proxy_status) = (status(kind, Behaviour::Gke), proxy_status(kind));
-    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nproxy-status: {proxy_status}\r\nconnection: close\r\n\r\n")
+/// The answer to a head that could not be read, as it goes on the wire: there is no codec that would write it.
+pub fn bare(kind: ErrorKind, behaviour: Behaviour) -> String {
+    let (status, proxy_status) = (status(kind, behaviour), proxy_status(kind));
+    let text = match behaviour {
+        Behaviour::Genkan => format!("{status}: {kind}\n"),
+        Behaviour::Gke => String::new(),
+    };
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: {}\r\nproxy-status: {proxy_status}\r\n\
+         cache-control: no-store\r\nconnection: close\r\n\r\n{text}",
+        text.len()
+    )
 }
 
 fn html(mut response: Response<ResponseBody>) -> Response<ResponseBody> {

@@ -21,6 +21,7 @@ use crate::drain::Stage;
 use crate::model::Limits;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::ErrorKind;
+use crate::proxy::io::head::HeadLimits;
 use crate::proxy::io::phase::{Owed, State};
 use crate::proxy::io::plain::{Observed, Stream};
 use crate::proxy::timer::Timer;
@@ -59,7 +60,8 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             exchange(&connection, head, body).await
         })
     });
-    let io = TokioIo::new(Observed::new(stream, connection.phase.clone()).withholding(connection.is_cloud()));
+    let head = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
+    let io = TokioIo::new(Observed::new(stream, connection.phase.clone(), head));
     let mut serving = builder(limits).serve_connection(io, service);
     let (mut leaving, mut awaited) = (false, false);
     let end = poll_fn(|cx| {
@@ -89,26 +91,32 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
     })
     .await;
     let parts = serving.into_parts();
-    let observed = parts.io.into_inner();
-    let withheld = observed.has_withheld();
-    let mut stream = observed.into_stream()?;
+    let left = parts.io.into_inner().into_left()?;
+    let end = match (left.refused, end) {
+        (Some(kind), Over::Ended(End::Closed)) => {
+            connection.worker.metrics.connection_event(ConnectionEvent::BadRequest);
+            Over::Refused(kind)
+        }
+        (_, end) => end,
+    };
+    let mut stream = left.stream;
     let end = match end {
         Over::Ended(end) => end,
         Over::Refused(kind) => {
-            if withheld {
+            if left.withheld || left.refused.is_some() || kind == ErrorKind::RequestBodyTimedOut {
                 connection.refuse_rest();
-                let _ = stream.write_all(answer::bare(kind).as_bytes()).await; // A client that is gone needs no answer.
+                let _ = stream.write_all(answer::bare(kind, connection.behaviour()).as_bytes()).await; // A client that is gone needs no answer.
             }
             Record::unread(connection, kind);
             End::Closed
         }
-        Over::HeadTimedOut => {
-            let _ = stream.write_all(TIMED_OUT).await; // A client that is gone needs no answer.
-            Record::unread(connection, ErrorKind::RequestBodyTimedOut);
-            End::Closed
-        }
     };
-    Some(Served { stream, read: parts.read_buf, end })
+    Some(Served { stream, read: joined(parts.read_buf, left.rest), end })
+}
+
+/// What the codec had read and what it had not been given.
+fn joined(read: Bytes, rest: Bytes) -> Bytes {
+    if read.is_empty() { rest } else { [read, rest].concat().into() }
 }
 
 /// How long a connection that was accepted just before the end may take to send its first request.
@@ -116,13 +124,9 @@ const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 enum Over {
     Ended(End),
-    /// The codec could not read a head.
+    /// A head could not be read, or did not come.
     Refused(ErrorKind),
-    HeadTimedOut,
 }
-
-const TIMED_OUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nproxy-status: genkan; error=http_request_error\r\nconnection: close\r\n\r\n";
 
 fn builder(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -140,7 +144,7 @@ fn timed_out(connection: &Connection, state: State) -> Over {
         State::New | State::Idle | State::Exchange | State::Flushing | State::Tunnel => ConnectionEvent::IdleTimedOut,
     };
     connection.worker.metrics.connection_event(event);
-    if state == State::Head { Over::HeadTimedOut } else { Over::Ended(End::Closed) }
+    if state == State::Head { Over::Refused(ErrorKind::RequestBodyTimedOut) } else { Over::Ended(End::Closed) }
 }
 
 fn ended(connection: &Connection, result: hyper::Result<()>) -> Over {
@@ -151,7 +155,7 @@ fn ended(connection: &Connection, result: hyper::Result<()>) -> Over {
     let event = if is_stall(&error) {
         ConnectionEvent::WriteStalled
     } else if error.is_parse() {
-        // hyper has answered 400, 414 or 431 itself.
+        // What looked fine, and is none to hyper: a target that is no URL.
         ConnectionEvent::BadRequest
     } else {
         ConnectionEvent::Aborted

@@ -17,7 +17,7 @@ use super::Connection;
 use super::exchange::exchange;
 use super::record::RecordedBody;
 use crate::drain::Stage;
-use crate::model::Limits;
+use crate::model::{Behaviour, Limits};
 use crate::proxy::body::{Frame, RequestBody};
 use crate::proxy::error::{ErrorKind, Side};
 use crate::proxy::io::phase::State;
@@ -119,7 +119,7 @@ async fn handshake(connection: &Connection, io: &Gathered, limits: &Limits) -> R
 /// h2 answers 431 to what is larger, without asking. The cloud has another status, so there it takes twice as much, which
 /// `request::check` refuses: what is larger than that gets h2's answer all the same.
 fn head_limit(connection: &Connection, limits: &Limits) -> u32 {
-    let limit = if connection.is_cloud() { limits.request_head.saturating_mul(2) } else { limits.request_head };
+    let limit = if connection.behaviour() == Behaviour::Gke { limits.request_head.saturating_mul(2) } else { limits.request_head };
     u32::try_from(limit).unwrap_or(u32::MAX)
 }
 

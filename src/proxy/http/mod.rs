@@ -149,9 +149,9 @@ impl Connection {
         }
     }
 
-    /// Whether requests that nothing is known of are answered as the cloud does.
-    fn is_cloud(&self) -> bool {
-        self.worker.live.load().set(&self.listener).behaviour == Behaviour::Gke
+    /// Whose answers requests get of which nothing is known.
+    fn behaviour(&self) -> Behaviour {
+        self.worker.live.load().set(&self.listener).behaviour
     }
 
     /// What is still to come of a request is not waited for.

@@ -1,5 +1,5 @@
-//! What a request asks for, checked: one host, one way to read its target and its framing, nothing that is refused
-//! outright. Which route it takes is decided by `route`.
+//! What a request asks for, checked: one host, one way to read its target, nothing that is refused outright. How a head
+//! is written is looked at in `io/head.rs`. Which route it takes is decided by `route`.
 
 use std::borrow::Cow;
 
@@ -56,7 +56,6 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
         return Err(ErrorKind::MethodRefused);
     }
     check_size(request, limits)?;
-    check_encoding(&request.headers, request.version)?;
     check_expectation(&request.headers)?;
     check_loop(&request.headers)?;
     let host = host(request)?;
@@ -81,16 +80,6 @@ fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
         return Err(ErrorKind::RequestHeadTooLarge);
     }
     Ok(())
-}
-
-/// hyper decodes more than we let through: `gzip, chunked`, and the same coding twice.
-fn check_encoding(headers: &HeaderMap, version: Version) -> Result<(), ErrorKind> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(()),
-        (Some(coding), None) if version == Version::HTTP_11 && coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(ErrorKind::BadRequest("its Transfer-Encoding is not exactly chunked")),
-    }
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {

@@ -57,7 +57,7 @@ fn of_refusal(error: ErrorKind) -> &'static str {
         ErrorKind::BadRequest(UPGRADE_WITH_BODY) => "upgrade_header_rejected",
         ErrorKind::BadRequest(_) | ErrorKind::ExpectationUnknown => "invalid_request_headers",
         ErrorKind::MethodRefused => "unsupported_method",
-        ErrorKind::RequestHeadTooLarge => "headers_too_long",
+        ErrorKind::RequestHeadTooLarge | ErrorKind::TargetTooLong => "headers_too_long",
         ErrorKind::RequestBodyTooLarge => "request_body_too_large",
         ErrorKind::RequestBodyTimedOut => "client_timed_out",
         ErrorKind::ClientLeft => "client_disconnected_before_any_response",

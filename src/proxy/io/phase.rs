@@ -142,6 +142,11 @@ impl Phase {
         matches!(self.state.get(), State::Exchange | State::Flushing)
     }
 
+    /// Whether a request is being answered.
+    pub fn is_in_exchange(&self) -> bool {
+        self.state.get() == State::Exchange
+    }
+
     /// Whether a request's head is coming, and nothing is owed for any other.
     pub fn is_reading_head(&self) -> bool {
         self.state.get() == State::Head

@@ -1,4 +1,5 @@
-//! Between TLS and HTTP. Under the HTTP/1 codec it tells the phase what comes and goes; under HTTP/2's it also gathers
+//! Between TLS and HTTP. Under the HTTP/1 codec it tells the phase what comes and goes, and lets the codec read only what
+//! the intake has looked at; under HTTP/2's it gathers
 //! writes: h2 asks for a flush after every frame, so many streams that are ready together would each cost a TLS record
 //! and a call to the kernel. There the flush is the business of the task that owns the connection, after its poll.
 
@@ -8,11 +9,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::head::HeadLimits;
+use super::intake::{Intake, Next};
 use super::phase::Phase;
 use super::wire::Wire;
+use crate::proxy::error::ErrorKind;
 use crate::proxy::tls::stream::TlsStream;
 
 /// A client's connection with or without TLS.
@@ -39,42 +43,44 @@ pub struct Observed {
     /// `None` once it has been taken out.
     stream: Option<Stream>,
     phase: Rc<Phase>,
+    intake: Intake,
     /// The last write found no room.
     blocked: bool,
-    /// What the codec itself says to a head that is none; `None`: it may.
-    withheld: Option<bool>,
+    /// Something that the codec said by itself was kept back.
+    withheld: bool,
+}
+
+/// What is left when the codec is done.
+pub struct Left {
+    /// The stream.
+    pub stream: Stream,
+    /// What came and the codec was not given.
+    pub rest: Bytes,
+    /// Why the codec got nothing more to read.
+    pub refused: Option<ErrorKind>,
+    /// The codec's own answer to a head was kept back.
+    pub withheld: bool,
 }
 
 impl Observed {
     /// A stream whose phase follows what happens on it.
-    pub fn new(stream: Stream, phase: Rc<Phase>) -> Self {
-        Self { stream: Some(stream), phase, blocked: false, withheld: None }
+    pub fn new(stream: Stream, phase: Rc<Phase>, limits: HeadLimits) -> Self {
+        Self { stream: Some(stream), phase, intake: Intake::new(limits), blocked: false, withheld: false }
     }
 
-    /// Keeps back what the codec says by itself to a head that it refuses: whoever serves it has another answer.
-    #[must_use]
-    pub fn withholding(mut self, withholding: bool) -> Self {
-        self.withheld = withholding.then_some(false);
-        self
-    }
-
-    /// Whether something was kept back.
-    pub fn has_withheld(&self) -> bool {
-        self.withheld == Some(true)
-    }
-
-    /// No exchange has begun, so this can only be a refusal.
+    /// What the codec itself says to a head that it refuses is kept back: whoever serves it has an answer of ours. No
+    /// exchange has begun, so it can be nothing else.
     fn withholds(&mut self) -> bool {
-        let withholds = self.withheld.is_some() && self.phase.is_reading_head();
-        if withholds {
-            self.withheld = Some(true);
-        }
+        let withholds = self.phase.is_reading_head();
+        self.withheld |= withholds;
         withholds
     }
 
     /// The stream, when the codec is done with it; `None` if that had more to write.
-    pub fn into_stream(mut self) -> Option<Stream> {
-        if self.blocked { None } else { self.stream.take() }
+    pub fn into_left(mut self) -> Option<Left> {
+        let stream = self.stream.take_if(|_| !self.blocked)?;
+        let intake = std::mem::replace(&mut self.intake, Intake::new(HeadLimits { bytes: 0, fields: 0 }));
+        Some(Left { stream, refused: intake.refused(), rest: intake.into_rest(), withheld: self.withheld })
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
@@ -101,11 +107,29 @@ impl AsyncRead for Observed {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        let read = this.stream()?.poll_read(cx, buf);
-        if buf.filled().len() > before {
-            this.phase.bytes_came();
+        loop {
+            match this.intake.next(&this.phase, buf)? {
+                Next::Given | Next::Over => return Poll::Ready(Ok(())),
+                Next::Held { room: false } => {
+                    this.intake.hold(cx);
+                    return Poll::Pending;
+                }
+                next @ (Next::Read | Next::Held { room: true }) => {
+                    if next != Next::Read {
+                        this.intake.hold(cx);
+                    }
+                    ready!(this.stream()?.poll_read(cx, buf))?;
+                    if buf.filled().len() == before {
+                        // A client that has asked all it will may still wait for the answers.
+                        return if next == Next::Read || !this.intake.has_ahead() { Poll::Ready(Ok(())) } else { Poll::Pending };
+                    }
+                    this.intake.take(&this.phase, buf, before);
+                    if buf.filled().len() > before {
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+            }
         }
-        read
     }
 }
 
@@ -137,6 +161,7 @@ impl AsyncWrite for Observed {
         let flushed = this.stream()?.poll_flush(cx);
         if matches!(flushed, Poll::Ready(Ok(()))) {
             this.phase.flushed();
+            this.intake.release();
         }
         this.note(flushed)
     }
