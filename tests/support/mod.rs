@@ -10,6 +10,7 @@ mod backend;
 mod certificates;
 mod client;
 pub mod edge;
+pub mod frames;
 mod load;
 mod message;
 mod pattern;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use http::header::{self, HeaderMap, HeaderValue};
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{Method, Version};
 
 use super::alias::Alias;
@@ -56,6 +57,7 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
         return Err(ErrorKind::MethodRefused);
     }
     check_size(request, limits)?;
+    check_http2(request)?;
     check_expectation(&request.headers)?;
     check_loop(&request.headers)?;
     let host = host(request)?;
@@ -80,6 +82,22 @@ fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
         return Err(ErrorKind::RequestHeadTooLarge);
     }
     Ok(())
+}
+
+/// What its codec lets through (RFC 9113 section 8.3.1, RFC 9110 section 8.6). The head of HTTP/1 has been looked at raw.
+fn check_http2(request: &Parts) -> Result<(), ErrorKind> {
+    if request.version != Version::HTTP_2 {
+        return Ok(());
+    }
+    if request.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
+        return Err(ErrorKind::BadRequest("its :scheme is neither http nor https"));
+    }
+    let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(()),
+        (Some(length), None) if !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit) => Ok(()),
+        _ => Err(ErrorKind::BadRequest("its Content-Length is no number")),
+    }
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {

@@ -1,0 +1,192 @@
+//! HTTP/2 that no client sends, frame by frame. What is malformed never reaches a backend, costs its own stream where the
+//! rest of the connection can still be trusted, and floods end the connection, not the process.
+
+use super::support::frames::{ACK, END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
+use super::support::{Reply, TestBackend, TestProxy};
+
+type Field = (&'static [u8], &'static [u8]);
+
+const REQUEST: [Field; 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/bad")];
+const GOOD: [Field; 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/good")];
+
+/// The usual request with one field replaced.
+fn replaced(name: &'static [u8], value: &'static [u8]) -> Vec<Field> {
+    REQUEST.iter().map(|field| if field.0 == name { (name, value) } else { *field }).collect()
+}
+
+/// The usual request with fields behind it.
+fn with(fields: &[Field]) -> Vec<Field> {
+    REQUEST.iter().chain(fields).copied().collect()
+}
+
+fn malformed() -> Vec<(&'static str, Vec<Field>)> {
+    let mut cases: Vec<(&'static str, Vec<Field>)> = vec![
+        ("no method", REQUEST[1..].to_vec()),
+        ("no path", REQUEST[..3].to_vec()),
+        ("no authority and no host", [REQUEST[0], REQUEST[1], REQUEST[3]].to_vec()),
+        ("method twice", [&REQUEST[..1], &REQUEST].concat()),
+        ("path twice", [&REQUEST[..], &REQUEST[3..]].concat()),
+        ("authority twice", [&REQUEST[..3], &REQUEST[2..]].concat()),
+        ("a pseudo-field behind a field", [&[(&b"a"[..], &b"b"[..])], &REQUEST[..]].concat()),
+        ("a pseudo-field of answers", with(&[(b":status", b"200")])),
+        ("an unknown pseudo-field", with(&[(b":protocol2", b"x")])),
+        ("extended CONNECT", with(&[(b":protocol", b"websocket")])),
+        ("an upper-case name", with(&[(b"X-A", b"b")])),
+        ("an empty name", with(&[(b"", b"b")])),
+        ("two lengths", with(&[(b"content-length", b"0"), (b"content-length", b"5")])),
+    ];
+    for path in [&b""[..], b"bad", b"/bad HTTP/1.1\r\nx: y", b"/ba d", b"/bad\r\n", b"/bad\nx", b"/ba\0d", b"*", b"/bad\x7f"] {
+        cases.push((":path", replaced(b":path", path)));
+    }
+    for method in [&b"GET /smuggled HTTP/1.1\r\nx: y"[..], b"G ET", b"GET\r\n", b"", b"G:ET", b"GET\0", b"CONNECT", b"TRACE"] {
+        cases.push((":method", replaced(b":method", method)));
+    }
+    for authority in [&b"localhost\r\nx: y"[..], b"user@localhost", b"localhost:99999", b"local host", b"localhost/", b"", b"localhost:x", b"a\0b"] {
+        cases.push((":authority", replaced(b":authority", authority)));
+    }
+    for scheme in [&b"https://localhost/?"[..], b"ht\r\ntps", b"", b"ht tps"] {
+        cases.push((":scheme", replaced(b":scheme", scheme)));
+    }
+    for name in [&b"x\r\ny"[..], b"x y", b"x:y", b"x\0", b"x\ny", b"\xc3\xa9", b"x\t", b"(x)"] {
+        cases.push(("a name", with(&[(name, b"b")])));
+    }
+    for value in [&b"a\r\nx: y"[..], b"a\nb", b"a\rb", b"a\0b", b"a\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"] {
+        cases.push(("a value", with(&[(b"x", value)])));
+    }
+    let of_connections: [Field; 7] = [
+        (b"connection", b"close"),
+        (b"connection", b"x"),
+        (b"keep-alive", b"1"),
+        (b"proxy-connection", b"close"),
+        (b"transfer-encoding", b"chunked"),
+        (b"upgrade", b"websocket"),
+        (b"te", b"gzip"),
+    ];
+    for field in of_connections {
+        cases.push(("a field of connections", with(&[field])));
+    }
+    for length in [&b"+1"[..], b"-1", b"1, 1", b"0x1", b"", b"18446744073709551616", b"1 "] {
+        cases.push(("content-length", with(&[(b"content-length", length)])));
+    }
+    cases.push(("a host that is another", with(&[(b"host", b"other.test")])));
+    cases.push(("host twice", with(&[(b"host", b"localhost"), (b"host", b"localhost")])));
+    cases
+}
+
+#[tokio::test]
+async fn what_is_malformed_costs_its_stream_and_reaches_nobody() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut wrong = Vec::new();
+    for (name, fields) in malformed() {
+        let before = backend.request_count();
+        let mut client = Frames::connect(&proxy.client()).await;
+        client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&fields))).await.unwrap();
+        let bad = client.fate(1).await;
+        let _ = client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 3, &block(&GOOD))).await;
+        let good = client.fate(3).await;
+        let seen: Vec<String> = backend.requests().split_off(before).into_iter().map(|seen| seen.head.first_line).collect();
+        // What is no field at all ends the connection, with its reason: h2 cannot tell whether it has read on correctly.
+        let held = match bad {
+            Fate::Answered | Fate::Reset(_) => seen == ["GET /good HTTP/1.1"] && good == Fate::Answered,
+            Fate::GoAway(code) => code == 1 && seen.is_empty(),
+            Fate::Closed => false,
+        };
+        if !held {
+            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii())).collect();
+            wrong.push(format!("{name} {fields:?}: {bad:?}, then {good:?}; the backend saw {seen:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn trailers_are_no_second_head() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::of(&backend).await;
+    for trailers in [&[(&b":path"[..], &b"/smuggled"[..])][..], &[(b"x\r\ny", b"z")], &[(b"x", b"a\r\nb")], &[(b"connection", b"close")]] {
+        let mut client = Frames::connect(&proxy.client()).await;
+        client.send(&frame(kind::HEADERS, END_HEADERS, 1, &block(&replaced(b":method", b"POST")))).await.unwrap();
+        client.send(&frame(kind::DATA, 0, 1, b"hello")).await.unwrap();
+        client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(trailers))).await.unwrap();
+        let fate = client.fate(1).await;
+        let _ = client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 3, &block(&GOOD))).await;
+        let good = client.fate(3).await;
+        assert!(good == Fate::Answered || fate == Fate::GoAway(1), "{trailers:?}: {fate:?}, then {good:?}");
+        assert!(backend.requests().iter().all(|seen| seen.head.target() == "/bad" || seen.head.target() == "/good"));
+        assert!(backend.requests().iter().all(|seen| seen.trailers.iter().all(|(name, _)| name == "x")));
+    }
+}
+
+/// Sends pieces until the connection ends; panics if that takes too many. Another client must be served all along.
+async fn flood(proxy: &TestProxy, most: usize, mut piece: impl FnMut(usize) -> Vec<u8>) -> Fate {
+    let mut client = Frames::connect(&proxy.client()).await;
+    for number in 0..most {
+        if client.send(&piece(number)).await.is_err() {
+            break;
+        }
+        if number % 256 == 0 {
+            assert_eq!(proxy.https().await.get("/").await.status, 200, "others are served");
+        }
+    }
+    client.fate(u32::MAX >> 1).await
+}
+
+#[tokio::test]
+async fn floods_end_the_connection_and_nothing_else() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::of(&backend).await;
+    let before = proxy.rss();
+    let head = frame(kind::HEADERS, 0, 1, &block(&REQUEST));
+    let fate = flood(&proxy, 20_000, |number| {
+        let more = frame(kind::CONTINUATION, 0, 1, &block(&[(b"x-more", &[b'a'; 1000])]));
+        if number == 0 { [&*head, &*more].concat() } else { more }
+    })
+    .await;
+    assert!(matches!(fate, Fate::GoAway(_) | Fate::Closed), "CONTINUATION: {fate:?}");
+    let fate = flood(&proxy, 100_000, |number| {
+        let empty = frame(kind::CONTINUATION, 0, 1, &[]);
+        if number == 0 { head.clone() } else { empty.repeat(16) }
+    })
+    .await;
+    assert!(matches!(fate, Fate::GoAway(_) | Fate::Closed), "empty CONTINUATION: {fate:?}");
+    let resets = |number: usize| {
+        let stream = u32::try_from(number * 2 + 1).unwrap();
+        [frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&REQUEST)), frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+    };
+    let fate = flood(&proxy, 20_000, resets).await;
+    assert!(matches!(fate, Fate::GoAway(_) | Fate::Closed), "rapid reset: {fate:?}");
+    // The client makes us reset: a window that overflows.
+    let made = |number: usize| {
+        let stream = u32::try_from(number * 2 + 1).unwrap();
+        let overflow = frame(kind::WINDOW_UPDATE, 0, stream, &[0x7f, 0xff, 0xff, 0xff]);
+        [frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&REQUEST)), overflow].concat()
+    };
+    let fate = flood(&proxy, 20_000, made).await;
+    assert!(matches!(fate, Fate::GoAway(_) | Fate::Closed), "resets of ours: {fate:?}");
+    assert!(proxy.rss() < before + (32 << 20), "from {before} to {}", proxy.rss());
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_are_not_kept() {
+    let backend = TestBackend::answering(|_| Reply::text("hello")).await;
+    let proxy = TestProxy::of(&backend).await;
+    let before = proxy.rss();
+    for (name, piece) in [
+        ("PING", frame(kind::PING, 0, 0, &[0; 8])),
+        ("SETTINGS", frame(kind::SETTINGS, 0, 0, &[])),
+        ("PING that nobody asked for", frame(kind::PING, ACK, 0, &[0; 8])),
+        ("WINDOW_UPDATE", frame(kind::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1])),
+    ] {
+        let mut client = Frames::connect(&proxy.client()).await;
+        let many = piece.repeat(1000);
+        for _ in 0..1000 {
+            // Once nothing of what is sent is taken any more, the proxy waits for its own words to be read.
+            if !matches!(tokio::time::timeout(std::time::Duration::from_millis(300), client.send(&many)).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        assert_eq!(proxy.https().await.get("/").await.status, 200, "others are served during {name}");
+        assert!(proxy.rss() < before + (32 << 20), "{name}: from {before} to {}", proxy.rss());
+    }
+}
