@@ -23,6 +23,8 @@ pub struct Intake {
     /// So many of these have been looked at without an end of a head among them.
     seen: usize,
     expects: Expects,
+    /// Heads that have passed.
+    heads: u64,
     refused: Option<ErrorKind>,
     /// Who waits for the next request while one is being answered.
     held: Option<Waker>,
@@ -59,7 +61,7 @@ const AHEAD: usize = 16 * 1024;
 impl Intake {
     /// Expects a head.
     pub fn new(limits: HeadLimits) -> Self {
-        Self { limits, bytes: BytesMut::new(), cleared: 0, seen: 0, expects: Expects::Head, refused: None, held: None }
+        Self { limits, bytes: BytesMut::new(), cleared: 0, seen: 0, expects: Expects::Head, heads: 0, refused: None, held: None }
     }
 
     /// Why there is nothing more to read.
@@ -81,7 +83,8 @@ impl Intake {
             self.bytes = bytes;
         }
         if self.refused.is_some() {
-            return Ok(Next::Over);
+            // An end in the middle of an answer would end that as well.
+            return Ok(if phase.is_answering() || self.is_held(phase) { Next::Held { room: false } } else { Next::Over });
         }
         if self.cleared > 0 {
             let length = self.cleared.min(buf.remaining());
@@ -125,7 +128,8 @@ impl Intake {
 
     /// A head is not looked at before the exchange before it is over: it may have changed what comes here.
     fn is_held(&self, phase: &Phase) -> bool {
-        matches!(self.expects, Expects::Head) && phase.is_in_exchange()
+        let (opened, open) = phase.exchanges();
+        matches!(self.expects, Expects::Head) && (open || opened < self.heads)
     }
 
     /// How many of these bytes may pass: to the end of a body, or of a head and the beginning of its body.
@@ -137,6 +141,7 @@ impl Intake {
                 Ok(None) => return 0,
                 Ok(Some(head)) => {
                     self.seen = 0;
+                    self.heads += 1;
                     pass = head.length;
                     self.expects = match head.body {
                         Framing::Length(length) => Expects::Body(length),
@@ -192,13 +197,15 @@ mod tests {
     struct Feed {
         intake: Intake,
         phase: Phase,
+        /// Each request is answered as soon as the next is waited for.
+        answers: bool,
     }
 
     impl Feed {
-        fn new() -> Self {
+        fn new(answers: bool) -> Self {
             let limit = Duration::from_secs(60);
             let phase = Phase::new(&Timers::default(), PhaseLimits { request_head: limit, keep_alive: limit });
-            Self { intake: Intake::new(HeadLimits { bytes: 1000, fields: 10 }), phase }
+            Self { intake: Intake::new(HeadLimits { bytes: 1000, fields: 10 }), phase, answers }
         }
 
         fn feed(&mut self, piece: &[u8], size: usize) -> io::Result<Vec<u8>> {
@@ -216,9 +223,16 @@ mod tests {
                         self.intake.take(&self.phase, &mut buf, 0);
                         got.extend_from_slice(buf.filled());
                     }
+                    Next::Held { .. } if self.answers => self.answer(),
                     Next::Read | Next::Held { .. } | Next::Over => return Ok(got),
                 }
             }
+        }
+
+        fn answer(&self) {
+            self.phase.exchange_opened();
+            self.phase.exchange_closed();
+            self.phase.flushed();
         }
     }
 
@@ -230,7 +244,7 @@ mod tests {
     fn whatever_follows_a_body_is_looked_at() {
         for first in [POST, CHUNKED] {
             for size in [1, 7, 60, 1000] {
-                let mut feed = Feed::new();
+                let mut feed = Feed::new(true);
                 let got = feed.feed(&[first, first, AMBIGUOUS].concat(), size).unwrap();
                 assert_eq!(got, [first, first].concat(), "in pieces of {size}");
                 assert!(matches!(feed.intake.refused(), Some(ErrorKind::BadRequest(_))));
@@ -240,11 +254,11 @@ mod tests {
 
     #[test]
     fn the_next_head_waits_for_the_answer() {
-        let mut feed = Feed::new();
+        let mut feed = Feed::new(false);
         assert_eq!(feed.feed(&POST[..10], 100).unwrap(), b"");
-        assert_eq!(feed.feed(&POST[10..], 100).unwrap(), POST);
+        assert_eq!(feed.feed(&[&POST[10..], &POST[..5]].concat(), 100).unwrap(), POST, "not even before it is asked for");
         feed.phase.exchange_opened();
-        assert_eq!(feed.feed(POST, 100).unwrap(), b"");
+        assert_eq!(feed.feed(&POST[5..], 100).unwrap(), b"");
         feed.phase.exchange_closed();
         feed.phase.flushed();
         assert_eq!(feed.feed(b"", 100).unwrap(), POST, "what had come in the meantime");
@@ -252,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_comes_before_a_switch_of_protocols_is_kept_for_it() {
-        let mut feed = Feed::new();
+        let mut feed = Feed::new(false);
         let switch = b"GET / HTTP/1.1\r\nhost: a\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
         assert_eq!(feed.feed(switch, 100).unwrap(), switch);
         feed.phase.exchange_opened();
@@ -263,7 +277,7 @@ mod tests {
 
     #[test]
     fn chunks_that_end_elsewhere_for_others_are_an_error_of_the_body() {
-        let mut feed = Feed::new();
+        let mut feed = Feed::new(false);
         let head: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
         let mut space = [0; 200];
         let mut buf = ReadBuf::new(&mut space);

@@ -10,6 +10,8 @@ use crate::proxy::timer::{Timer, Timers};
 pub struct Phase {
     state: Cell<State>,
     exchanges: Cell<usize>,
+    /// How many there have been.
+    opened: Cell<u64>,
     /// Bytes of the next request came while the answer before was leaving.
     more_came: Cell<bool>,
     idle_since: Cell<Option<Instant>>,
@@ -61,6 +63,7 @@ impl Phase {
         Self {
             state: Cell::new(State::New),
             exchanges: Cell::new(0),
+            opened: Cell::new(0),
             more_came: Cell::new(false),
             idle_since: Cell::new(None),
             leaving: Cell::new(None),
@@ -88,6 +91,7 @@ impl Phase {
     /// A request's head is complete.
     pub fn exchange_opened(&self) {
         self.exchanges.set(self.exchanges.get() + 1);
+        self.opened.set(self.opened.get() + 1);
         self.state.set(State::Exchange);
         self.idle_since.set(None);
         self.more_came.set(false);
@@ -142,9 +146,9 @@ impl Phase {
         matches!(self.state.get(), State::Exchange | State::Flushing)
     }
 
-    /// Whether a request is being answered.
-    pub fn is_in_exchange(&self) -> bool {
-        self.state.get() == State::Exchange
+    /// How many exchanges there have been, and whether one is going on.
+    pub fn exchanges(&self) -> (u64, bool) {
+        (self.opened.get(), self.state.get() == State::Exchange)
     }
 
     /// Whether a request's head is coming, and nothing is owed for any other.
