@@ -115,7 +115,8 @@ impl AsyncRead for Observed {
                     return Poll::Pending;
                 }
                 next @ (Next::Read | Next::Held { room: true }) => {
-                    if next != Next::Read {
+                    // The socket wakes whoever reads it; what has come before does not.
+                    if this.intake.has_ahead() {
                         this.intake.hold(cx);
                     }
                     ready!(this.stream()?.poll_read(cx, buf))?;
