@@ -96,7 +96,7 @@ fn a_file_of_a_directory_that_is_no_text_costs_only_itself() {
     std::fs::write(place.path().join("objects.yaml"), [0xff; 100]).unwrap();
     place.run("check -f .").code(1).says(&[
         "error[FileUnreadable]: ./objects.yaml cannot be read: it is not UTF-8 text",
-        "= effect: what it holds is not read; the other files are",
+        "= effect: what it holds now is not read; what was read of it before goes on",
         "1 error, no warnings. Would be served: 2 listeners, 1 route, 1 backend, 1 certificate.",
     ]);
 }

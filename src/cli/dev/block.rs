@@ -83,6 +83,6 @@ fn findings(text: &mut String, report: &Report) {
     let shown: Vec<Arc<Diagnostic>> = report.diagnostics.iter().filter(wanted).take(MAX_HOSTS).cloned().collect();
     text.push_str(&report::render(&shown, Form::Text { colour: Stream::Err.colour() }));
     if report.diagnostics.iter().any(|finding| finding.severity != Severity::Note) {
-        text.push_str(&format!("{}; all of them: genkan check\n", counts(report)));
+        text.push_str(&format!("{}; each is in the log above\n", counts(report)));
     }
 }

@@ -307,7 +307,9 @@ pub(super) fn check_ingresses(certificates: &Certificates, manifests: &Assembled
 const MAX_UNCOVERED: usize = 50;
 
 fn covered_names(certificates: &Certificates) -> String {
-    let names: Vec<String> = certificates.served.iter().flat_map(|c| &c.pair.facts().names).take(10).map(ToString::to_string).collect();
+    let mut told = BTreeSet::new();
+    let each = certificates.served.iter().flat_map(|c| &c.pair.facts().names).filter(|name| told.insert(*name));
+    let names: Vec<String> = each.take(10).map(ToString::to_string).collect();
     if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
 }
 

@@ -86,6 +86,7 @@ impl Compiler {
         let mut listeners = listener::compile(&resources.listeners, findings, &mut accepted.listeners);
         let outcomes = self.manifests.translate(&resources.manifests, &resources.kubernetes);
         let mut manifests = kubernetes::assemble(&outcomes, &resources.kubernetes, &listeners, &resources.accepted_ingresses, findings);
+        kubernetes::report_unused(&resources.manifests, &resources.kubernetes, findings);
         // A set that is the cloud's alone answers like the cloud where no route is for a request.
         let behaviour = if manifests.is_cloud && routes.is_empty() && default_route.is_empty() { Behaviour::Gke } else { Behaviour::Genkan };
         routes.extend(manifests.routes.iter().cloned());

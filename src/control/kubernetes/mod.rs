@@ -74,11 +74,29 @@ fn add(document: &Node, version: &str, kind: &str, reading: &mut Reading) {
             let message = format!("{kind} of {version}: {why}");
             reading.findings.push(Finding::new(Severity::Note, Reason::NotApplied, span, message));
         }
+        Known::Unknown if kind.is_empty() || version.is_empty() => {
+            let message = if kind.is_empty() { "this is no object: it has no kind".to_owned() } else { format!("this {kind} has no apiVersion") };
+            let mut finding = Finding::new(Severity::Warning, Reason::MissingField, span, message).effect("it is skipped");
+            finding.help = usual_version(kind).map(|version| format!("apiVersion: {version}"));
+            reading.findings.push(finding);
+        }
         Known::Unknown => {
             let message = format!("{kind} of {version} is not read");
             reading.findings.push(Finding::new(Severity::Note, Reason::UnknownKind, span, message).effect("objects of this kind are skipped"));
         }
     }
+}
+
+/// What objects of a kind are written with today.
+fn usual_version(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "Ingress" | "IngressClass" => "networking.k8s.io/v1",
+        "EndpointSlice" => "discovery.k8s.io/v1",
+        "Deployment" | "StatefulSet" | "DaemonSet" => "apps/v1",
+        "FrontendConfig" => "networking.gke.io/v1beta1",
+        "BackendConfig" => "cloud.google.com/v1",
+        _ => return None,
+    })
 }
 
 /// By group and kind; versions of a group differ in what their fields are called, and the readers know both.

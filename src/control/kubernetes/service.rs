@@ -258,7 +258,26 @@ pub(super) fn read(document: &Node, meta: &Meta, fields: &mut Fields) -> Service
         let name = fields.plain_text(node, "name").filter(|name| !name.is_empty());
         service.ports.push(ServicePort { name, port, target, span: node.span });
     }
+    report_backend_configs(meta, &service, fields);
     service
+}
+
+/// What is said of no port that there is, and what is said in a word that nobody reads.
+fn report_backend_configs(meta: &Meta, service: &Service, fields: &mut Fields) {
+    let Some(annotation) = meta.annotations.iter().find(|annotation| annotation.name.ends_with("/backend-config")) else { return };
+    let keys = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&annotation.value).unwrap_or_default();
+    for key in keys.keys().filter(|key| *key != "default" && *key != "ports") {
+        let help = closest(key, ["default", "ports"]).map(|meant| format!("did you mean \"{meant}\"?"));
+        let message = format!("{}: unknown key \"{key}\"", annotation.name);
+        fields.wrong(Wrong { span: annotation.span, reason: Reason::UnknownField, message, help });
+    }
+    let is_there = |port: &str| service.ports.iter().any(|known| known.port.to_string() == port || known.name.as_deref() == Some(port));
+    for port in service.options.backend_configs.ports.keys().filter(|port| !is_there(port)) {
+        let message = format!("{}: the Service has no port \"{port}\"", annotation.name);
+        let there: Vec<String> = service.ports.iter().map(|known| known.name.clone().unwrap_or_else(|| known.port.to_string())).collect();
+        let help = Some(format!("its ports: {}", there.join(", "))).filter(|_| !there.is_empty());
+        fields.wrong(Wrong { span: annotation.span, reason: Reason::InvalidValue, message, help });
+    }
 }
 
 fn kind(spec: &Node, fields: &mut Fields) -> ServiceType {

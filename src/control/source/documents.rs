@@ -155,7 +155,7 @@ impl Collected {
         let mut finding = Diagnostic::error(reason, problem.message).about(ObjectKind::Configuration, path.display().to_string());
         finding.help = problem.help;
         if !ours {
-            finding = finding.effect("what it holds is not read; the other files are");
+            finding = finding.effect("what it holds now is not read; what was read of it before goes on, and so do the other files");
         }
         self.findings.push(finding);
     }

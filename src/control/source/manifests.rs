@@ -81,7 +81,7 @@ fn identity(manifest: &Manifest) -> Identity {
 
 fn twice(object: &ManifestObject, first: &ManifestObject) -> Diagnostic {
     let kind = object.kind();
-    let mut finding = Diagnostic::warning(Reason::DuplicateName, format!("there is already a {} {}", kind.as_str(), object.name()))
+    let mut finding = Diagnostic::warning(Reason::DuplicateName, format!("{} {} is there already", kind.as_str(), object.name()))
         .about(kind, object.name())
         .at(object.place(object.manifest.span))
         .effect("the first is used");
@@ -134,9 +134,11 @@ fn read_file(document: &Document, text: &str, before: ManifestFile) -> ManifestF
 
 fn broken(problem: Problem, text: &str, files: &Files, name: &str, kept: &[Arc<ManifestObject>]) -> Diagnostic {
     if text.contains("{{") {
-        return Diagnostic::warning(Reason::InvalidSyntax, format!("{name} looks like a template and is skipped"))
+        let effect = if kept.is_empty() { "what it holds is not read" } else { "the last good version of what it holds goes on" };
+        return Diagnostic::warning(Reason::InvalidSyntax, format!("{name} looks like a template, which is not rendered here"))
             .about(ObjectKind::Configuration, name)
             .at(files.place(problem.span))
+            .effect(effect)
             .help("render it first, for example: helm template CHART > DIRECTORY/rendered.yaml");
     }
     let kept: Vec<String> = kept.iter().map(|object| format!("{} {}", object.kind().as_str(), object.name())).collect();
@@ -187,7 +189,7 @@ fn documents(text: &str) -> Vec<String> {
 
 /// Whether a document is a Kubernetes object.
 pub(super) fn is_object(node: &Node) -> bool {
-    node.get("apiVersion").is_some() && node.get("kind").and_then(Node::as_text).is_some()
+    (node.get("apiVersion").is_some() || node.get("metadata").is_some()) && node.get("kind").and_then(Node::as_text).is_some()
 }
 
 fn looks_like_an_object(text: &str) -> bool {

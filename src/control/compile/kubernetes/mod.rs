@@ -12,6 +12,7 @@ mod path;
 mod probe;
 mod service;
 mod settings;
+mod unused;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub(super) use assemble::{Assembled, assemble};
 pub(super) use frontend::{CertificateRef, CertificateSource};
 pub use service::ServiceBackend;
 pub use settings::Settings;
+pub(super) use unused::report as report_unused;
 
 /// Namespace and name.
 type IngressKey = (Arc<str>, Arc<str>);
