@@ -211,6 +211,7 @@ fn explained() -> Running {
         timeouts: BackendTimeouts::default(),
         affinity: None,
         draining: None,
+        outliers: None,
     };
     let snapshot = Snapshot {
         listeners: vec![https_listener(8443)],

@@ -23,6 +23,28 @@ pub struct Backend {
     pub affinity: Option<AffinityCookie>,
     /// How long what an endpoint still has may go on after it has left the configuration; `None`: until it ends.
     pub draining: Option<Duration>,
+    /// When an endpoint is left out for what becomes of its requests; `None`: never.
+    pub outliers: Option<Outliers>,
+}
+
+/// When an endpoint that is ready is left out for a while, because requests to it fail: no connection, no answer, or a
+/// status from 500 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outliers {
+    /// Failures in a row, from 1.
+    pub consecutive_failures: u32,
+    /// For how long at first; doubled each time that it follows closely.
+    pub ejection: Duration,
+    /// For how long at most.
+    pub longest: Duration,
+    /// How many of a backend's endpoints may be left out at a time, in percent.
+    pub share: u8,
+}
+
+impl Default for Outliers {
+    fn default() -> Self {
+        Self { consecutive_failures: 5, ejection: Duration::from_secs(10), longest: Duration::from_secs(300), share: 50 }
+    }
 }
 
 /// A cookie of ours. Best effort: an endpoint that is not ready is not waited for.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::health::outlier::Outlier;
 use super::timer::{Timer, Timers};
 use crate::model::{self, EndpointAddress, EndpointState, Readiness};
 use crate::telemetry::Label;
@@ -55,6 +56,8 @@ pub struct Endpoint {
     cut_at: AtomicU64,
     /// For `localhost`: the candidate that answered last.
     candidate: AtomicU32,
+    /// What requests say of it.
+    outlier: Outlier,
     /// Wakes its prober: somebody has seen it fail.
     pub suspected: Notify,
 }
@@ -103,6 +106,7 @@ impl Endpoint {
             avoided_until: AtomicU64::new(0),
             cut_at: AtomicU64::new(0),
             candidate: AtomicU32::new(0),
+            outlier: Outlier::default(),
             suspected: Notify::new(),
         };
         if *readiness == Readiness::Assumed {
@@ -178,7 +182,12 @@ impl Endpoint {
     /// Whether it is only to be used if there is no other.
     pub fn is_avoided(&self) -> bool {
         let until = self.avoided_until.load(Ordering::Relaxed);
-        until != 0 && until > millis()
+        (until != 0 && until > millis()) || self.is_ejected()
+    }
+
+    /// Whether it is left out because requests to it failed.
+    pub fn is_ejected(&self) -> bool {
+        self.outlier.is_ejected(millis())
     }
 
     /// Which of the address' candidates to try first.
@@ -221,6 +230,17 @@ impl Backend {
         let mut guard = endpoint.acquire();
         guard.cut = self.model.draining.map(|_| timers.timer());
         guard
+    }
+
+    /// Takes what became of a request at one of its endpoints. Returns for how long that is left out, if it is from now on.
+    pub fn note(&self, endpoint: &Endpoint, failed: bool) -> Option<Duration> {
+        let limits = self.model.outliers.as_ref()?;
+        if !failed {
+            endpoint.outlier.succeeded();
+            return None;
+        }
+        let ejected = || self.endpoints.iter().filter(|other| other.is_ejected()).count();
+        endpoint.outlier.failed(limits, millis(), || (ejected() + 1) * 100 <= self.endpoints.len() * usize::from(limits.share))
     }
 }
 

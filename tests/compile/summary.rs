@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use genkan::model::{
     Action, Backend, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener, LoadBalancing,
-    LogSampling, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
+    LogSampling, Outliers, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
 };
 
 /// A configuration that nothing is started on.
@@ -177,6 +177,13 @@ fn describe_backend(backend: &Backend) -> String {
     }
     if let Some(cookie) = &backend.affinity {
         text.push_str(&format!(", {cookie:?}"));
+    }
+    match &backend.outliers {
+        Some(outliers) if *outliers == Outliers::default() => {}
+        Some(outliers) => text.push_str(&format!(", {outliers:?}")),
+        // Where the cloud goes by checks alone, that is no news.
+        None if backend.name.contains('/') => {}
+        None => text.push_str(", never left out"),
     }
     if let Some(draining) = backend.draining {
         text.push_str(&format!(", cut {draining:?} after leaving"));

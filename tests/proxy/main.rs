@@ -21,6 +21,7 @@ mod http2;
 mod limits;
 mod manifests;
 mod nginx;
+mod outliers;
 mod plain;
 mod policies;
 mod reload;

@@ -44,6 +44,7 @@ fn snapshot(web: &TestBackend, routes: Vec<Route>, readiness: Readiness) -> Arc<
         timeouts: BackendTimeouts::default(),
         affinity: None,
         draining: None,
+        outliers: None,
     };
     let listener = Listener {
         name: "http".to_owned(),

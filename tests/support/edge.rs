@@ -211,6 +211,7 @@ pub fn backend(name: &str, backend: &TestBackend) -> Backend {
         timeouts: BackendTimeouts::default(),
         affinity: None,
         draining: None,
+        outliers: None,
     }
 }
 

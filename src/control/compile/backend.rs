@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use super::kubernetes::ServiceBackend;
 use super::settings::or;
-use crate::control::config::{self, EndpointText, HostName, HttpGet, Period, PortReference, ReadinessProbe, SessionAffinity, TcpSocket, UriScheme};
+use crate::control::config::{
+    self, EndpointText, HostName, HttpGet, Percent, Period, PortReference, PositivePeriod, ReadinessProbe, SessionAffinity, TcpSocket, UriScheme,
+};
 use crate::control::resources::{Object, Resources, needs_resolving};
 use crate::control::yaml::Located;
 use crate::model::{
-    AffinityCookie, Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Probe, ProbeAction, ProbeScheme,
-    Readiness, Reason,
+    AffinityCookie, Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Outliers, Probe, ProbeAction,
+    ProbeScheme, Readiness, Reason,
 };
 
 pub(super) fn compile(resources: &Resources, findings: &mut Vec<Diagnostic>) -> Vec<Arc<Backend>> {
@@ -47,6 +49,7 @@ fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, fi
         timeouts: timeouts(&spec.timeouts),
         affinity: affinity(&spec.value),
         draining: spec.timeouts.draining.map(|Period(period)| period),
+        outliers: outliers(&spec.outliers),
     }
 }
 
@@ -61,6 +64,18 @@ fn load_balancing(spec: &config::Backend) -> LoadBalancing {
         Some(config::LoadBalancing::Random) => LoadBalancing::Random,
         Some(config::LoadBalancing::Hash) => LoadBalancing::Hash,
     }
+}
+
+fn outliers(spec: &config::Outliers) -> Option<Outliers> {
+    let default = Outliers::default();
+    let longest = spec.longest_ejection.map_or(default.longest, |PositivePeriod(longest)| longest);
+    let outliers = Outliers {
+        consecutive_failures: spec.consecutive_failures.unwrap_or(default.consecutive_failures),
+        ejection: spec.ejection.map_or(default.ejection, |PositivePeriod(ejection)| ejection).min(longest),
+        longest,
+        share: spec.ejected_percent.map_or(default.share, |Percent(share)| share),
+    };
+    (outliers.consecutive_failures > 0 && outliers.share > 0).then_some(outliers)
 }
 
 fn affinity(spec: &config::Backend) -> Option<AffinityCookie> {
@@ -100,6 +115,7 @@ pub(super) fn of_service(
         timeouts: service.timeouts.clone(),
         affinity: service.affinity.clone(),
         draining: service.draining,
+        outliers: service.outliers,
     })
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::affinity::SessionAffinity;
-use super::values::{EndpointText, HostName, Period, PortReference, PositivePeriod, ProbePath};
+use super::values::{EndpointText, HostName, Percent, Period, PortReference, PositivePeriod, ProbePath};
 use super::{NOT_YET, not_yet};
 use crate::control::yaml::Located;
 
@@ -43,8 +43,7 @@ pub struct Backend {
     pub retries: Option<RetriesNotYet>,
     /// When an endpoint is left out for what it answers.
     #[serde(default)]
-    #[schemars(skip)]
-    pub outliers: Option<OutliersNotYet>,
+    pub outliers: Outliers,
     /// How a new endpoint gets its share.
     #[serde(default)]
     #[schemars(skip)]
@@ -57,7 +56,6 @@ pub struct Backend {
 not_yet!(
     BackendTlsNotYet "backends[].tls",
     RetriesNotYet "backends[].retries",
-    OutliersNotYet "backends[].outliers",
     SlowStartNotYet "backends[].slowStart",
 );
 
@@ -109,6 +107,22 @@ pub enum LoadBalancing {
     Random,
     /// By the client's address.
     Hash,
+}
+
+/// When an endpoint that is ready is left out for what becomes of its requests: no connection, no answer, or a status
+/// from 500 on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(deny_unknown_fields)]
+pub struct Outliers {
+    /// Failures in a row; 0: never. Default: 5.
+    pub consecutive_failures: Option<u32>,
+    /// For how long at first; doubled each time that it follows closely. Default: 10s.
+    pub ejection: Option<PositivePeriod>,
+    /// For how long at most. Default: 5m.
+    pub longest_ejection: Option<PositivePeriod>,
+    /// How many of the endpoints may be left out at a time, in percent. Default: 50.
+    pub ejected_percent: Option<Percent>,
 }
 
 /// How long an endpoint may take.

@@ -18,7 +18,9 @@ use serde::Deserialize;
 use super::yaml::{Located, NOT_YET};
 
 pub use affinity::SessionAffinity;
-pub use backend::{Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, ReadinessProbe, Seconds, TcpSocket, UriScheme};
+pub use backend::{
+    Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, Outliers, ReadinessProbe, Seconds, TcpSocket, UriScheme,
+};
 pub use duplicates::duplicates;
 pub use filter::{Filter, HeaderModifier, HeaderText, PathModifier, RequestRedirect, Scheme};
 pub use flags::{Laptop, Overrides, one_backend};
@@ -29,7 +31,7 @@ pub use listener::{Certificate, Listener, ListenerProtocol, PlainHttp};
 pub use objects::{Objects, RouteRule, Settings, split};
 pub use route::{NameValue, Pairs, PathType, Route, Rule, RuleTimeouts, WeightedBackend};
 pub use values::{
-    BackendName, EndpointText, HeadBytes, HostName, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Period, PortNumber, PortReference,
+    BackendName, EndpointText, HeadBytes, HostName, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Percent, Period, PortNumber, PortReference,
     PositivePeriod, ProbePath, Quantity, Weight,
 };
 

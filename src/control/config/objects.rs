@@ -8,7 +8,7 @@ use crate::model::Reason;
 
 use super::{
     AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, Filter, HostText, Kubernetes, Limits, Listen,
-    Listener, ListenerProtocol, LoadBalancing, OrAuto, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule, Timeouts, Tls,
+    Listener, ListenerProtocol, LoadBalancing, OrAuto, Outliers, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule, Timeouts, Tls,
     UnknownServerName,
 };
 
@@ -305,7 +305,7 @@ pub fn plain_backend(name: String, span: Span, endpoints: impl IntoIterator<Item
         timeouts: BackendTimeouts::default(),
         tls: None,
         retries: None,
-        outliers: None,
+        outliers: Outliers::default(),
         slow_start: None,
         session_affinity: None,
     }

@@ -42,6 +42,11 @@ pub struct PortNumber(#[schemars(range(min = 1))] pub u16);
 #[serde(try_from = "u32")]
 pub struct Weight(#[schemars(range(max = 1_000_000))] pub u32);
 
+/// A share from 0 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u8")]
+pub struct Percent(#[schemars(range(max = 100))] pub u8);
+
 /// Path and query that a probe asks for; with a leading slash, and nothing in it that would end a request line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbePath(pub String);
@@ -188,6 +193,14 @@ impl TryFrom<u16> for PortNumber {
 
     fn try_from(number: u16) -> Result<Self, Self::Error> {
         if number == 0 { Err("0 is no port; write a number from 1 to 65535") } else { Ok(Self(number)) }
+    }
+}
+
+impl TryFrom<u8> for Percent {
+    type Error = &'static str;
+
+    fn try_from(share: u8) -> Result<Self, Self::Error> {
+        if share <= 100 { Ok(Self(share)) } else { Err("a share is a number from 0 to 100") }
     }
 }
 

@@ -31,6 +31,7 @@ fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
             timeouts: BackendTimeouts::default(),
             affinity: None,
             draining: None,
+            outliers: None,
         }),
     }
 }

@@ -23,7 +23,7 @@ use super::{Connection, Switched};
 use crate::drain::Stage;
 use crate::model::{Behaviour, Explained};
 use crate::proxy::affinity::Session;
-use crate::proxy::backend::Backend;
+use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::balance::{Client, pick};
 use crate::proxy::body::{Length, RequestBody, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
@@ -261,6 +261,7 @@ impl Request<'_> {
             let attempt = Try { head, endpoint: guard, fresh: !tried.is_empty(), bounds: self.bounds.clone() };
             match worker.upstream.send(attempt, body).await {
                 Outcome::Answered(answer) => {
+                    self.judge(&endpoint, answer.head.status.is_server_error().then_some("it answers with an error"));
                     let mut response = relay(notes, answer);
                     if let Some(alias) = &self.checked.alias {
                         let live = worker.live.load();
@@ -280,12 +281,25 @@ impl Request<'_> {
                 }
                 Outcome::Failed(failed) => {
                     notes.bytes_in = failed.received;
+                    if failed.error.kind.side() == Side::Backend {
+                        self.judge(&endpoint, Some(failed.error.kind.reason()));
+                    }
                     tried.push(endpoint.id);
                     let error;
                     (body, error) = self.again(failed, length, tried.len())?;
                     lost = Some(error);
                 }
             }
+        }
+    }
+
+    /// Tells its backend what became of a request at an endpoint: why it failed, if it did.
+    fn judge(&self, endpoint: &Endpoint, failure: Option<&'static str>) {
+        if let Some(time) = self.backend.note(endpoint, failure.is_some()) {
+            let worker = &self.connection.worker;
+            worker.metrics.ejection(self.backend.label);
+            let (backend, seconds) = (&self.backend.model.name, time.as_secs_f64());
+            tracing::warn!(backend, endpoint = endpoint.name, seconds, reason = failure, "endpoint is left out: its requests failed in a row");
         }
     }
 

@@ -73,6 +73,9 @@ fn backends(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     for (backend, n) in &counts.retries {
         scrape.whole(&table::BACKEND_RETRIES, [names.name(*backend)], *n);
     }
+    for (backend, n) in &counts.ejections {
+        scrape.whole(&table::BACKEND_EJECTIONS, [names.name(*backend)], *n);
+    }
     for ((backend, passed), n) in lock(&metrics.probes).iter() {
         scrape.whole(&table::HEALTH_PROBES, [names.name(*backend), if *passed { "passed" } else { "failed" }], *n);
     }

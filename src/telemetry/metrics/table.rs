@@ -78,6 +78,8 @@ table! {
         "Requests that an endpoint has now."
     BACKEND_RETRIES: Counter "genkan_backend_retries_total" ["backend"]
         "Requests that were sent to a backend once more."
+    BACKEND_EJECTIONS: Counter "genkan_backend_ejections_total" ["backend"]
+        "How often an endpoint was left out because its requests failed in a row."
     HEALTH_PROBES: Counter "genkan_health_probes_total" ["backend", "result"]
         "Readiness probes that ended: passed or failed."
 

@@ -159,6 +159,7 @@ fn a_backend_without_endpoints_has_none_of_them() {
         timeouts: crate::model::BackendTimeouts::default(),
         affinity: None,
         draining: None,
+        outliers: None,
     }));
     let text = Metrics::new(1).encode(&control, &Proxy::default(), 0);
     assert_line(&text, r#"genkan_backend_endpoints{backend="empty",state="ready"} 0"#);

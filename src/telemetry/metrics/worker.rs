@@ -28,6 +28,8 @@ pub(super) struct Counts {
     pub(super) connections: Map<Label, Opened>,
     /// By backend.
     pub(super) retries: Map<Label, u64>,
+    /// By backend.
+    pub(super) ejections: Map<Label, u64>,
     pub(super) events: [u64; ConnectionEvent::ALL.len()],
     pub(super) handshakes: [u64; HandshakeOutcome::ALL.len()],
     pub(super) tunnels: Opened,
@@ -121,6 +123,11 @@ impl WorkerMetrics {
         *lock(&self.0).retries.entry(backend).or_default() += 1;
     }
 
+    /// Counts an endpoint that is left out from now on.
+    pub fn ejection(&self, backend: Label) {
+        *lock(&self.0).ejections.entry(backend).or_default() += 1;
+    }
+
     /// Counts a connection that was upgraded.
     pub fn tunnel_opened(&self) {
         lock(&self.0).tunnels.opened += 1;
@@ -143,6 +150,7 @@ impl Counts {
         other.requests.into_iter().for_each(|(key, n)| *self.requests.entry(key).or_default() += n);
         other.errors.into_iter().for_each(|(key, n)| *self.errors.entry(key).or_default() += n);
         other.status_details.into_iter().for_each(|(key, n)| *self.status_details.entry(key).or_default() += n);
+        other.ejections.into_iter().for_each(|(key, n)| *self.ejections.entry(key).or_default() += n);
         other.retries.into_iter().for_each(|(key, n)| *self.retries.entry(key).or_default() += n);
         other.connections.into_iter().for_each(|(key, opened)| self.connections.entry(key).or_default().add(opened));
         for (key, exchanges) in other.exchanges {

@@ -11,7 +11,7 @@ use crate::control::kubernetes::{
 };
 use crate::control::manifests::ManifestObject;
 use crate::control::yaml::{Span, closest};
-use crate::model::{AffinityCookie, BackendTimeouts, Behaviour, Diagnostic, Host, LoadBalancing, ObjectKind, Probe, Reason};
+use crate::model::{AffinityCookie, BackendTimeouts, Behaviour, Diagnostic, Host, LoadBalancing, ObjectKind, Outliers, Probe, Reason};
 
 use super::lookup::{Found, Lookup};
 use super::probe::{self, Target, text};
@@ -27,6 +27,7 @@ pub struct ServiceBackend {
     pub(in crate::control::compile) timeouts: BackendTimeouts,
     pub(in crate::control::compile) affinity: Option<AffinityCookie>,
     pub(in crate::control::compile) draining: Option<Duration>,
+    pub(in crate::control::compile) outliers: Option<Outliers>,
     /// The flag that would say where it lives, where nothing does.
     pub(in crate::control::compile) unmapped: Option<String>,
     /// What makes the cloud refuse an Ingress that leads here, in its words.
@@ -148,6 +149,7 @@ fn without_object<'m>(
         timeouts: timeouts(None, behaviour),
         affinity: None,
         draining: None,
+        outliers: outliers(behaviour),
         unmapped: None,
         refused_by_cloud: Vec::new(),
         findings: findings.into_iter().map(Arc::new).collect(),
@@ -158,6 +160,14 @@ fn without_object<'m>(
 /// A Service that two Ingresses of different behaviour lead to is two backends, because it is checked in two ways.
 fn backend_name(full: &str, behaviour: Behaviour, settings: &Settings) -> Arc<str> {
     if behaviour == settings.behaviour { full.into() } else { format!("{full} ({})", behaviour.as_str()).into() }
+}
+
+/// The cloud's classic load balancer goes by its checks alone.
+fn outliers(behaviour: Behaviour) -> Option<Outliers> {
+    match behaviour {
+        Behaviour::Gke => None,
+        Behaviour::Genkan => Some(Outliers::default()),
+    }
 }
 
 fn timeouts(config: Option<&BackendConfig>, behaviour: Behaviour) -> BackendTimeouts {
@@ -216,6 +226,7 @@ impl<'m> PortStep<'_, 'm> {
                 name: CLOUD_COOKIE.to_owned(),
                 max_age: affinity.cookie_ttl_sec.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())),
             }),
+            outliers: outliers(self.behaviour),
             draining: config.and_then(|config| config.draining_timeout_sec).map(|seconds| Duration::from_secs(seconds.into())),
             refused_by_cloud,
             findings: findings.into_iter().map(Arc::new).collect(),
