@@ -212,6 +212,7 @@ fn explained() -> Running {
         affinity: None,
         draining: None,
         outliers: None,
+        limits: crate::model::BackendLimits::default(),
     };
     let snapshot = Snapshot {
         listeners: vec![https_listener(8443)],

@@ -23,8 +23,28 @@ pub struct Backend {
     pub affinity: Option<AffinityCookie>,
     /// How long what an endpoint still has may go on after it has left the configuration; `None`: until it ends.
     pub draining: Option<Duration>,
+    /// How much its endpoints get at a time.
+    pub limits: BackendLimits,
     /// When an endpoint is left out for what becomes of its requests; `None`: never.
     pub outliers: Option<Outliers>,
+}
+
+/// How many requests the endpoints of a backend get at a time, and how many more wait for how long. Towards HTTP/1.1 a
+/// request has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BackendLimits {
+    /// Of each endpoint, over all workers.
+    pub requests_per_endpoint: usize,
+    /// Requests that wait while no endpoint has room.
+    pub waiting: usize,
+    /// For how long; then 503.
+    pub wait: Duration,
+}
+
+impl Default for BackendLimits {
+    fn default() -> Self {
+        Self { requests_per_endpoint: 16_384, waiting: 1024, wait: Duration::from_secs(1) }
+    }
 }
 
 /// When an endpoint that is ready is left out for a while, because requests to it fail: no connection, no answer, or a

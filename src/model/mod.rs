@@ -16,7 +16,7 @@ mod snapshot;
 mod socket;
 mod status;
 
-pub use backend::{AffinityCookie, Backend, BackendTimeouts, EndpointAddress, LoadBalancing, Outliers, Readiness};
+pub use backend::{AffinityCookie, Backend, BackendLimits, BackendTimeouts, EndpointAddress, LoadBalancing, Outliers, Readiness};
 pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
 pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable, may_be_changed};
 pub use host::{Host, HostPattern, InvalidHost};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::Notify;
 
 use super::health::outlier::Outlier;
+use super::room::Room;
 use super::timer::{Timer, Timers};
 use crate::model::{self, EndpointAddress, EndpointState, Readiness};
 use crate::telemetry::Label;
@@ -27,6 +28,8 @@ pub struct Backend {
     pub turn: AtomicUsize,
     /// How many requests may be sent a second time now.
     pub retries: RetryBudget,
+    /// Who waits for an endpoint with room; the same across configurations.
+    pub room: Arc<Room>,
 }
 
 /// Who an endpoint is: the same across configurations.
@@ -58,6 +61,8 @@ pub struct Endpoint {
     candidate: AtomicU32,
     /// What requests say of it.
     outlier: Outlier,
+    /// Who waits for it, or for another of its backend.
+    room: Arc<Room>,
     /// Wakes its prober: somebody has seen it fail.
     pub suspected: Notify,
 }
@@ -80,10 +85,6 @@ pub struct InFlight {
     cut: Option<Timer>,
 }
 
-/// Requests that one endpoint may have at a time, over all workers. It bounds connections to a backend that answers
-/// nothing while clients send more; a healthy one stays far below.
-pub const MAX_IN_FLIGHT: usize = 16_384;
-
 /// How long an endpoint is avoided after a connection to it was refused.
 const AVOIDED: Duration = Duration::from_secs(1);
 
@@ -94,7 +95,7 @@ struct CachePadded<T>(T);
 
 impl Endpoint {
     /// An endpoint that nothing is known of.
-    pub fn new(identity: EndpointIdentity, readiness: &Readiness) -> Self {
+    pub fn new(identity: EndpointIdentity, readiness: &Readiness, room: Arc<Room>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let endpoint = Self {
             name: identity.address.to_string(),
@@ -107,6 +108,7 @@ impl Endpoint {
             cut_at: AtomicU64::new(0),
             candidate: AtomicU32::new(0),
             outlier: Outlier::default(),
+            room,
             suspected: Notify::new(),
         };
         if *readiness == Readiness::Assumed {
@@ -121,19 +123,20 @@ impl Endpoint {
     }
 
     /// Whether it may get one more request.
-    pub fn has_room(&self) -> bool {
-        self.in_flight() < MAX_IN_FLIGHT
+    pub fn has_room(&self, limit: usize) -> bool {
+        self.in_flight() < limit
     }
 
     /// Requests it has now.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.0.load(Ordering::Relaxed)
+        self.in_flight.0.load(Ordering::SeqCst)
     }
 
-    /// Gives it a request.
-    pub fn acquire(self: &Arc<Self>) -> InFlight {
-        self.in_flight.0.fetch_add(1, Ordering::Relaxed);
-        InFlight { endpoint: self.clone(), cut: None }
+    /// Gives it a request, if it has fewer than `limit`.
+    pub fn acquire(self: &Arc<Self>, limit: usize) -> Option<InFlight> {
+        let one_more = |requests: usize| (requests < limit).then_some(requests + 1);
+        self.in_flight.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+        Some(InFlight { endpoint: self.clone(), cut: None })
     }
 
     /// It has left the configuration; what it still has is cut after `limit`.
@@ -220,16 +223,17 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.endpoint.in_flight.0.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.in_flight.0.fetch_sub(1, Ordering::SeqCst);
+        self.endpoint.room.freed();
     }
 }
 
 impl Backend {
-    /// Gives one of its endpoints a request.
-    pub fn give(&self, endpoint: &Arc<Endpoint>, timers: &Timers) -> InFlight {
-        let mut guard = endpoint.acquire();
+    /// Gives one of its endpoints a request; `None`: others have been faster, and it has as many as it may.
+    pub fn give(&self, endpoint: &Arc<Endpoint>, timers: &Timers) -> Option<InFlight> {
+        let mut guard = endpoint.acquire(self.model.limits.requests_per_endpoint)?;
         guard.cut = self.model.draining.map(|_| timers.timer());
-        guard
+        Some(guard)
     }
 
     /// Takes what became of a request at one of its endpoints. Returns for how long that is left out, if it is from now on.
@@ -319,8 +323,9 @@ mod tests {
     #[test]
     fn a_guard_gives_its_place_back() {
         let identity = EndpointIdentity { backend: "web".into(), address: EndpointAddress::Localhost(1) };
-        let endpoint = Arc::new(Endpoint::new(identity, &Readiness::Assumed));
-        let guards = [endpoint.acquire(), endpoint.acquire()];
+        let endpoint = Arc::new(Endpoint::new(identity, &Readiness::Assumed, Arc::default()));
+        let guards = [endpoint.acquire(2).unwrap(), endpoint.acquire(2).unwrap()];
+        assert!(endpoint.acquire(2).is_none(), "it has as many as it may");
         assert_eq!(endpoint.in_flight(), 2);
         drop(guards);
         assert_eq!(endpoint.in_flight(), 0);

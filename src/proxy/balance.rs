@@ -22,6 +22,8 @@ pub struct Client {
 /// Picks an endpoint that is ready, has room and is not among those that were `tried`; one of those again only if
 /// there is no other.
 pub fn pick(backend: &Backend, client: Client, tried: &[u64], random: &Random) -> Result<Arc<Endpoint>, ErrorKind> {
+    let limit = backend.model.limits.requests_per_endpoint;
+    let usable = |endpoint: &Endpoint| endpoint.is_ready() && endpoint.has_room(limit) && !endpoint.is_cut();
     let fresh = |endpoint: &Endpoint| usable(endpoint) && !tried.contains(&endpoint.id);
     let good = |endpoint: &Endpoint| fresh(endpoint) && !endpoint.is_avoided();
     let found = by_algorithm(backend, client, random, good)
@@ -32,10 +34,6 @@ pub fn pick(backend: &Backend, client: Client, tried: &[u64], random: &Random) -
         None if backend.endpoints.iter().any(|endpoint| endpoint.is_ready() && !endpoint.is_cut()) => Err(ErrorKind::EndpointsFull),
         None => Err(ErrorKind::NoReadyEndpoint),
     }
-}
-
-fn usable(endpoint: &Endpoint) -> bool {
-    endpoint.is_ready() && endpoint.has_room() && !endpoint.is_cut()
 }
 
 fn by_algorithm<'b>(backend: &'b Backend, client: Client, random: &Random, may: impl Fn(&Endpoint) -> bool) -> Option<&'b Arc<Endpoint>> {

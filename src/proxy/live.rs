@@ -325,11 +325,12 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
             return (*unchanged).clone();
         }
         let name: Arc<str> = model.name.as_str().into();
+        let room = by_name.get(model.name.as_str()).map(|backend| backend.room.clone()).unwrap_or_default();
         let endpoints = model.endpoints.iter().map(|address| {
             let identity = EndpointIdentity { backend: name.clone(), address: *address };
             match known.get(&identity) {
                 Some(endpoint) => (*endpoint).clone(),
-                None => Arc::new(Endpoint::new(identity, &model.readiness)),
+                None => Arc::new(Endpoint::new(identity, &model.readiness, room.clone())),
             }
         });
         Arc::new(Backend {
@@ -338,6 +339,7 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
             model: model.clone(),
             turn: std::sync::atomic::AtomicUsize::new(0),
             retries: RetryBudget::default(),
+            room: room.clone(),
         })
     };
     snapshot.backends.iter().map(build).collect()

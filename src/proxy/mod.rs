@@ -18,6 +18,7 @@ mod io;
 mod limits;
 mod live;
 mod random;
+mod room;
 mod socket;
 mod timer;
 mod tls;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use genkan::model::{
-    Action, Backend, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener, LoadBalancing,
-    LogSampling, Outliers, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
+    Action, Backend, BackendLimits, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener,
+    LoadBalancing, LogSampling, Outliers, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
 };
 
 /// A configuration that nothing is started on.
@@ -177,6 +177,9 @@ fn describe_backend(backend: &Backend) -> String {
     }
     if let Some(cookie) = &backend.affinity {
         text.push_str(&format!(", {cookie:?}"));
+    }
+    if backend.limits != BackendLimits::default() {
+        text.push_str(&format!(", {:?}", backend.limits));
     }
     match &backend.outliers {
         Some(outliers) if *outliers == Outliers::default() => {}

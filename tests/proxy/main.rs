@@ -24,6 +24,7 @@ mod nginx;
 mod outliers;
 mod plain;
 mod policies;
+mod queue;
 mod reload;
 mod sets;
 mod snapshot;

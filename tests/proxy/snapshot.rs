@@ -45,6 +45,7 @@ fn snapshot(web: &TestBackend, routes: Vec<Route>, readiness: Readiness) -> Arc<
         affinity: None,
         draining: None,
         outliers: None,
+        limits: genkan::model::BackendLimits::default(),
     };
     let listener = Listener {
         name: "http".to_owned(),

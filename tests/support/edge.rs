@@ -212,6 +212,7 @@ pub fn backend(name: &str, backend: &TestBackend) -> Backend {
         affinity: None,
         draining: None,
         outliers: None,
+        limits: genkan::model::BackendLimits::default(),
     }
 }
 

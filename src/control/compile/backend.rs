@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::kubernetes::ServiceBackend;
 use super::settings::or;
 use crate::control::config::{
-    self, EndpointText, HostName, HttpGet, Percent, Period, PortReference, PositivePeriod, ReadinessProbe, SessionAffinity, TcpSocket, UriScheme,
+    self, EndpointText, HostName, HttpGet, Percent, Period, PortReference, Positive, PositivePeriod, ReadinessProbe, SessionAffinity, TcpSocket,
+    UriScheme,
 };
 use crate::control::resources::{Object, Resources, needs_resolving};
 use crate::control::yaml::Located;
 use crate::model::{
-    AffinityCookie, Backend, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Outliers, Probe, ProbeAction,
-    ProbeScheme, Readiness, Reason,
+    AffinityCookie, Backend, BackendLimits, BackendTimeouts, Diagnostic, EndpointAddress, Host, LoadBalancing, ObjectKind, Outliers, Probe,
+    ProbeAction, ProbeScheme, Readiness, Reason,
 };
 
 pub(super) fn compile(resources: &Resources, findings: &mut Vec<Diagnostic>) -> Vec<Arc<Backend>> {
@@ -50,6 +51,7 @@ fn build(name: &str, object: &Object<config::Backend>, resources: &Resources, fi
         affinity: affinity(&spec.value),
         draining: spec.timeouts.draining.map(|Period(period)| period),
         outliers: outliers(&spec.outliers),
+        limits: limits(&spec.limits),
     }
 }
 
@@ -63,6 +65,15 @@ fn load_balancing(spec: &config::Backend) -> LoadBalancing {
         Some(config::LoadBalancing::LeastRequests) => LoadBalancing::LeastRequests,
         Some(config::LoadBalancing::Random) => LoadBalancing::Random,
         Some(config::LoadBalancing::Hash) => LoadBalancing::Hash,
+    }
+}
+
+fn limits(spec: &config::BackendLimits) -> BackendLimits {
+    let default = BackendLimits::default();
+    BackendLimits {
+        requests_per_endpoint: spec.requests_per_endpoint.map_or(default.requests_per_endpoint, |Positive(requests)| requests as usize),
+        waiting: spec.waiting.map_or(default.waiting, |waiting| waiting as usize),
+        wait: spec.wait.map_or(default.wait, |Period(wait)| wait),
     }
 }
 
@@ -116,6 +127,7 @@ pub(super) fn of_service(
         affinity: service.affinity.clone(),
         draining: service.draining,
         outliers: service.outliers,
+        limits: BackendLimits::default(),
     })
 }
 

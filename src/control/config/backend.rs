@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::affinity::SessionAffinity;
-use super::values::{EndpointText, HostName, Percent, Period, PortReference, PositivePeriod, ProbePath};
+use super::values::{EndpointText, HostName, Percent, Period, PortReference, Positive, PositivePeriod, ProbePath};
 use super::{NOT_YET, not_yet};
 use crate::control::yaml::Located;
 
@@ -44,6 +44,9 @@ pub struct Backend {
     /// When an endpoint is left out for what it answers.
     #[serde(default)]
     pub outliers: Outliers,
+    /// How much its endpoints get at a time.
+    #[serde(default)]
+    pub limits: BackendLimits,
     /// How a new endpoint gets its share.
     #[serde(default)]
     #[schemars(skip)]
@@ -123,6 +126,19 @@ pub struct Outliers {
     pub longest_ejection: Option<PositivePeriod>,
     /// How many of the endpoints may be left out at a time, in percent. Default: 50.
     pub ejected_percent: Option<Percent>,
+}
+
+/// How many requests the endpoints of a backend get at a time, and how many more wait for how long.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(deny_unknown_fields)]
+pub struct BackendLimits {
+    /// Requests, and so connections, that an endpoint has at a time. Default: 16384.
+    pub requests_per_endpoint: Option<Positive>,
+    /// Requests that wait while no endpoint has room (503 for more). Default: 1024.
+    pub waiting: Option<u32>,
+    /// How long they wait (then 503). Default: 1s.
+    pub wait: Option<Period>,
 }
 
 /// How long an endpoint may take.

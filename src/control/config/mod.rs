@@ -19,7 +19,8 @@ use super::yaml::{Located, NOT_YET};
 
 pub use affinity::SessionAffinity;
 pub use backend::{
-    Backend, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, Outliers, ReadinessProbe, Seconds, TcpSocket, UriScheme,
+    Backend, BackendLimits, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, Outliers, ReadinessProbe, Seconds, TcpSocket,
+    UriScheme,
 };
 pub use duplicates::duplicates;
 pub use filter::{Filter, HeaderModifier, HeaderText, PathModifier, RequestRedirect, Scheme};
@@ -32,7 +33,7 @@ pub use objects::{Objects, RouteRule, Settings, split};
 pub use route::{NameValue, Pairs, PathType, Route, Rule, RuleTimeouts, WeightedBackend};
 pub use values::{
     BackendName, EndpointText, HeadBytes, HostName, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Percent, Period, PortNumber, PortReference,
-    PositivePeriod, ProbePath, Quantity, Weight,
+    Positive, PositivePeriod, ProbePath, Quantity, Weight,
 };
 
 /// A genkan configuration.

@@ -7,9 +7,9 @@ use crate::control::yaml::{Located, Problem, Span};
 use crate::model::Reason;
 
 use super::{
-    AccessLog, Admin, Backend, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, Filter, HostText, Kubernetes, Limits, Listen,
-    Listener, ListenerProtocol, LoadBalancing, OrAuto, Outliers, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule, Timeouts, Tls,
-    UnknownServerName,
+    AccessLog, Admin, Backend, BackendLimits, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, Filter, HostText, Kubernetes,
+    Limits, Listen, Listener, ListenerProtocol, LoadBalancing, OrAuto, Outliers, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule,
+    Timeouts, Tls, UnknownServerName,
 };
 
 /// Everything in a configuration.
@@ -306,6 +306,7 @@ pub fn plain_backend(name: String, span: Span, endpoints: impl IntoIterator<Item
         tls: None,
         retries: None,
         outliers: Outliers::default(),
+        limits: BackendLimits::default(),
         slow_start: None,
         session_affinity: None,
     }

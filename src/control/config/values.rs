@@ -42,6 +42,11 @@ pub struct PortNumber(#[schemars(range(min = 1))] pub u16);
 #[serde(try_from = "u32")]
 pub struct Weight(#[schemars(range(max = 1_000_000))] pub u32);
 
+/// A count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u32")]
+pub struct Positive(#[schemars(range(min = 1))] pub u32);
+
 /// A share from 0 to 100.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "u8")]
@@ -193,6 +198,14 @@ impl TryFrom<u16> for PortNumber {
 
     fn try_from(number: u16) -> Result<Self, Self::Error> {
         if number == 0 { Err("0 is no port; write a number from 1 to 65535") } else { Ok(Self(number)) }
+    }
+}
+
+impl TryFrom<u32> for Positive {
+    type Error = &'static str;
+
+    fn try_from(count: u32) -> Result<Self, Self::Error> {
+        if count > 0 { Ok(Self(count)) } else { Err("write a number from 1") }
     }
 }
 

@@ -14,7 +14,7 @@ const ALGORITHMS: [LoadBalancing; 4] = [LoadBalancing::RoundRobin, LoadBalancing
 fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
     let addresses: Vec<EndpointAddress> = (1..=ready.len()).map(|port| EndpointAddress::Localhost(u16::try_from(port).unwrap())).collect();
     let endpoints = addresses.iter().zip(ready).map(|(address, ready)| {
-        let endpoint = Endpoint::new(EndpointIdentity { backend: "web".into(), address: *address }, &Readiness::Assumed);
+        let endpoint = Endpoint::new(EndpointIdentity { backend: "web".into(), address: *address }, &Readiness::Assumed, Arc::default());
         endpoint.set_health(if *ready { EndpointState::Ready } else { EndpointState::NotReady }, String::new());
         Arc::new(endpoint)
     });
@@ -23,6 +23,7 @@ fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
         label: Label::NONE,
         turn: AtomicUsize::new(0),
         retries: RetryBudget::default(),
+        room: Arc::default(),
         model: Arc::new(model::Backend {
             name: "web".to_owned(),
             endpoints: addresses,
@@ -32,6 +33,7 @@ fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
             affinity: None,
             draining: None,
             outliers: None,
+            limits: model::BackendLimits::default(),
         }),
     }
 }
@@ -66,7 +68,7 @@ fn every_algorithm_spreads_over_all_endpoints() {
 #[test]
 fn the_less_busy_is_preferred() {
     let backend = backend(LoadBalancing::LeastRequests, &[true; 2]);
-    let _busy: Vec<_> = (0..5).map(|_| backend.endpoints[0].acquire()).collect();
+    let _busy: Vec<_> = (0..5).map(|_| backend.endpoints[0].acquire(5).unwrap()).collect();
     assert_eq!(counts(&backend, 100).get(&backend.endpoints[0].id), None);
 }
 

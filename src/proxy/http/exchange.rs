@@ -21,9 +21,9 @@ use super::request::{Checked, check};
 use super::secure::{self, Decision};
 use super::{Connection, Switched};
 use crate::drain::Stage;
-use crate::model::{Behaviour, Explained};
+use crate::model::{BackendLimits, Behaviour, Explained};
 use crate::proxy::affinity::Session;
-use crate::proxy::backend::{Backend, Endpoint};
+use crate::proxy::backend::{Backend, Endpoint, InFlight};
 use crate::proxy::balance::{Client, pick};
 use crate::proxy::body::{Length, RequestBody, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
@@ -249,14 +249,14 @@ impl Request<'_> {
         let mut lost = None;
         self.backend.retries.deposit();
         loop {
-            let picked = pick(&self.backend, client, &tried, &worker.random);
-            let endpoint = picked.map_err(|kind| lost.take().unwrap_or_else(|| kind.into()))?;
+            let given = self.place(client, &tried).await;
+            let guard = given.map_err(|kind| lost.take().unwrap_or_else(|| kind.into()))?;
+            let endpoint = guard.endpoint().clone();
             if lost.is_some() {
                 worker.metrics.retry(self.backend.label);
             }
             notes.send(&endpoint);
             let length = body.length();
-            let guard = self.backend.give(&endpoint, &worker.upstream.timers);
             let head = self.head(&added, changed.as_ref());
             let attempt = Try { head, endpoint: guard, fresh: !tried.is_empty(), bounds: self.bounds.clone() };
             match worker.upstream.send(attempt, body).await {
@@ -289,6 +289,30 @@ impl Request<'_> {
                     (body, error) = self.again(failed, length, tried.len())?;
                     lost = Some(error);
                 }
+            }
+        }
+    }
+
+    /// A place at an endpoint. Where none has room, it is waited for: not for long, and not with many others.
+    async fn place(&self, client: Client, tried: &[u64]) -> Result<InFlight, ErrorKind> {
+        let taken = self.take_place(client, tried);
+        if !matches!(taken, Err(ErrorKind::EndpointsFull)) {
+            return taken;
+        }
+        let BackendLimits { waiting, wait, .. } = self.backend.model.limits;
+        let Some(place) = self.backend.room.enter(waiting) else { return taken };
+        let timer = self.connection.worker.upstream.timers.after(wait);
+        let found = place.until(|| Some(self.take_place(client, tried)).filter(|taken| !matches!(taken, Err(ErrorKind::EndpointsFull))));
+        timer.limit(found).await.unwrap_or(taken)
+    }
+
+    /// Another worker may take a place between the look and the taking; then the next look sees that.
+    fn take_place(&self, client: Client, tried: &[u64]) -> Result<InFlight, ErrorKind> {
+        let worker = &self.connection.worker;
+        loop {
+            let endpoint = pick(&self.backend, client, tried, &worker.random)?;
+            if let Some(guard) = self.backend.give(&endpoint, &worker.upstream.timers) {
+                return Ok(guard);
             }
         }
     }

@@ -55,6 +55,7 @@ fn everything() -> String {
     worker.handshake(HandshakeOutcome::Complete { tls13: true, resumed: true });
     worker.handshake(HandshakeOutcome::Failed(HandshakeFailure::NoCertificate));
     worker.retry(api);
+    worker.ejection(api);
     worker.tunnel_opened();
     worker.tunnel_opened();
     worker.tunnel_closed();
@@ -96,6 +97,7 @@ fn everything_that_is_counted_is_shown() {
         r#"genkan_backend_endpoint_ready{backend="api",endpoint="127.0.0.1:2"} 0"#,
         r#"genkan_backend_endpoint_requests_in_flight{backend="api",endpoint="127.0.0.1:1"} 7"#,
         r#"genkan_backend_retries_total{backend="api"} 1"#,
+        r#"genkan_backend_ejections_total{backend="api"} 1"#,
         r#"genkan_health_probes_total{backend="api",result="failed"} 1"#,
         r#"genkan_certificate_not_after_timestamp_seconds{certificate="/etc/tls",name="*.shop.test"} 1800000000"#,
         "genkan_config_generation 1",
@@ -160,6 +162,7 @@ fn a_backend_without_endpoints_has_none_of_them() {
         affinity: None,
         draining: None,
         outliers: None,
+        limits: crate::model::BackendLimits::default(),
     }));
     let text = Metrics::new(1).encode(&control, &Proxy::default(), 0);
     assert_line(&text, r#"genkan_backend_endpoints{backend="empty",state="ready"} 0"#);
