@@ -14,6 +14,7 @@ mod examples;
 mod filters;
 mod gke;
 mod health;
+mod hostile_backend;
 mod hostile_http1;
 mod hostile_http2;
 mod http1;
