@@ -113,7 +113,11 @@ const LINE_END: Malformed = Malformed("a line ends with something else than CRLF
 
 #[cfg(test)]
 mod tests {
+    use bytes::BytesMut;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::proxy::upstream::http1::framing::{Chunk, Decoded, Decoder};
 
     #[test]
     fn the_end_is_found_however_the_bytes_are_cut() {
@@ -155,5 +159,54 @@ mod tests {
         }
         let endless = format!("0;{}", "a".repeat(MAX_EXTRA + 1));
         assert!(Chunks::new().walk(endless.as_bytes()).is_err());
+    }
+
+    /// Bytes near to chunks.
+    fn nearly_chunks() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = prop_oneof![
+            Just("5\r\nhello\r\n"),
+            Just("1\r\nx\r\n"),
+            Just("a;b=c\r\n0123456789\r\n"),
+            Just("0\r\n\r\n"),
+            Just("0\r\nx: y\r\n\r\n"),
+            Just("3\r\n"),
+            Just("\r\n"),
+            Just("\r"),
+            Just("\n"),
+            Just("0"),
+        ];
+        let pieces = pieces.prop_map(|piece| piece.as_bytes().to_vec());
+        prop::collection::vec(prop_oneof![8 => pieces, 1 => prop::collection::vec(any::<u8>(), 0..6)], 0..10).prop_map(|pieces| pieces.concat())
+    }
+
+    /// Where the decoder for backends' answers, which was written apart, finds the end.
+    fn decoded(bytes: &[u8]) -> Option<usize> {
+        let mut input = BytesMut::from(bytes);
+        let mut decoder = Decoder::Chunked(Chunk::Size);
+        loop {
+            match decoder.decode(&mut input) {
+                Ok(Decoded::Frame(_)) if !decoder.is_done() => {}
+                Ok(Decoded::Frame(_) | Decoded::End) => return Some(bytes.len() - input.len()),
+                Ok(Decoded::More) | Err(_) => return None,
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whoever_finds_an_end_finds_the_same(bytes in nearly_chunks(), cut in 0_usize..100) {
+            let walked = Chunks::new().walk(&bytes).ok().flatten();
+            if let Some(end) = decoded(&bytes) {
+                prop_assert!(walked.is_none_or(|walked| walked == end), "{walked:?} and {end}");
+            }
+            let cut = cut.min(bytes.len());
+            let mut chunks = Chunks::new();
+            let first = chunks.walk(&bytes[..cut]);
+            let in_two = match first {
+                Ok(None) => chunks.walk(&bytes[cut..]).ok().flatten().map(|end| end + cut),
+                found => found.ok().flatten(),
+            };
+            prop_assert_eq!(in_two, walked);
+        }
     }
 }

@@ -139,6 +139,8 @@ fn length(value: &[u8]) -> Result<u64, ErrorKind> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const LIMITS: HeadLimits = HeadLimits { bytes: 200, fields: 4 };
@@ -201,5 +203,61 @@ mod tests {
         assert_eq!(look_at(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(5))), Err(ErrorKind::RequestHeadTooLarge));
         assert!(matches!(look_at(&format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(4))), Ok(Some(_))));
         assert!(look_at("\r\n\r\n\r\n").is_err(), "empty lines are not a way to keep a connection busy");
+    }
+
+    /// Bytes near to heads: pieces of them, and whatever else.
+    fn nearly_heads() -> impl Strategy<Value = Vec<u8>> {
+        let pieces = prop_oneof![
+            Just("GET / HTTP/1.1\r\n"),
+            Just("POST /a?b HTTP/1.0\r\n"),
+            Just("host: a\r\n"),
+            Just("content-length: 5\r\n"),
+            Just("content-length: 5, 5\r\n"),
+            Just("transfer-encoding: chunked\r\n"),
+            Just("x: y"),
+            Just("\r\n"),
+            Just("\r"),
+            Just("\n"),
+            Just(" "),
+            Just(":"),
+        ];
+        let pieces = pieces.prop_map(|piece| piece.as_bytes().to_vec());
+        prop::collection::vec(prop_oneof![8 => pieces, 1 => prop::collection::vec(any::<u8>(), 0..8)], 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_verdict_does_not_depend_on_how_the_bytes_came(bytes in nearly_heads(), cuts in prop::collection::vec(0_usize..200, 0..5)) {
+            let whole = look(&bytes, &mut 0, LIMITS);
+            let (mut seen, mut verdict) = (0, Ok(None));
+            let mut ends: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([bytes.len()]).collect();
+            ends.sort_unstable();
+            for end in ends {
+                verdict = look(&bytes[..end], &mut seen, LIMITS);
+                if verdict != Ok(None) {
+                    break;
+                }
+            }
+            // What is wrong may be seen before the end of the head is.
+            prop_assert!(verdict == whole || (verdict.is_err() && whole.is_err()), "{verdict:?} and {whole:?}");
+        }
+
+        #[test]
+        fn a_head_that_passes_is_one_for_the_strictest_reader(bytes in nearly_heads()) {
+            if let Ok(Some(head)) = look(&bytes, &mut 0, LIMITS) {
+                let text = &bytes[..head.length];
+                prop_assert!(text.ends_with(b"\r\n\r\n"));
+                let lines = text.strip_suffix(b"\r\n\r\n").unwrap_or_default().split(|byte| *byte == b'\n');
+                let (mut lengths, mut codings) = (0, 0);
+                for line in lines {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    prop_assert!(!line.contains(&b'\r') && !line.contains(&0));
+                    lengths += usize::from(line.to_ascii_lowercase().starts_with(b"content-length"));
+                    codings += usize::from(line.to_ascii_lowercase().starts_with(b"transfer-encoding"));
+                }
+                prop_assert!(codings <= 1 && (codings == 0 || lengths == 0));
+                prop_assert_eq!(head.body == Framing::Chunked, codings == 1);
+            }
+        }
     }
 }
