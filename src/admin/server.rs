@@ -4,7 +4,8 @@
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -82,23 +83,50 @@ impl Admin {
             Err(error) => return tracing::error!(%error, "admin listener cannot be served"),
         };
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let listener = Arc::new(listener);
+        let spare = Arc::new(Spare::default());
+        spare.fill(&listener);
         // Never closed. What finds no room waits in the kernel's queue, which is bounded too.
         while let Ok(permit) = room.clone().acquire_owned().await {
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => accepted,
+                // Somebody who looks why nothing is accepted is let in.
+                Err(_) if spare.spend() => continue,
                 Err(error) => {
                     tracing::debug!(%error, "admin connection not accepted");
                     tokio::time::sleep(PAUSE).await;
+                    spare.fill(&listener);
                     continue;
                 }
             };
             let drain = views.drain.clone();
             let views = views.clone();
+            let (listener, spare) = (listener.clone(), spare.clone());
             drain.spawn_background("admin connection", async move {
                 connection(stream, peer.ip(), &views, self.head).await;
+                spare.fill(&listener);
                 drop(permit);
             });
         }
+    }
+}
+
+/// A descriptor that is kept for the moment when there are none left: given back, it makes room for one connection.
+#[derive(Default)]
+struct Spare(Mutex<Option<OwnedFd>>);
+
+impl Spare {
+    /// Keeps one, if there is none and the process has one left.
+    fn fill(&self, listener: &impl AsFd) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.is_none() {
+            *spare = listener.as_fd().try_clone_to_owned().ok();
+        }
+    }
+
+    /// Gives it back. `false`: there was none.
+    fn spend(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
 }
 

@@ -356,3 +356,25 @@ async fn streams_per_connection_is_announced_and_kept() {
     assert_eq!(client.get("/").await.status, 200);
     assert_eq!(client.sender.current_max_send_streams(), 3);
 }
+
+#[tokio::test]
+async fn without_descriptors_the_admin_page_answers_and_accepting_goes_on_as_they_come_back() {
+    let backend = TestBackend::start().await;
+    let proxy = with(&backend, "limits: { connections: 100000 }\ntimeouts: { tlsHandshake: 10m }").await;
+    let mut kept = proxy.https().await;
+    assert_eq!(kept.get("/").await.status, 200);
+    // What a look at the admin page takes, and a few clients.
+    proxy.limit_descriptors(proxy.descriptors() + 12);
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        clients.push(proxy.client().tcp().await.unwrap());
+    }
+    let failed = async || proxy.metric("genkan_connection_events_total", &[("event", "accept_failed")]).await.unwrap_or(0.0);
+    wait_until("there are none left", DEADLINE, async || failed().await > 0.0).await;
+    for _ in 0..20 {
+        assert_eq!(proxy.admin("/livez").await.status, 200);
+    }
+    assert_eq!(kept.get("/").await.status, 200, "those who are in are served");
+    drop(clients);
+    wait_until("others are accepted again", DEADLINE, async || is_served(&proxy.client()).await.is_some()).await;
+}
