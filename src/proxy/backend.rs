@@ -6,10 +6,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
+use super::clock::millis;
 use super::health::outlier::Outlier;
 use super::room::Room;
 use super::timer::{Timer, Timers};
@@ -287,14 +288,6 @@ impl RetryBudget {
         }
         self.tokens.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |tokens| tokens.checked_sub(TOKENS_A_RETRY)).is_ok()
     }
-}
-
-/// Milliseconds since some moment before any endpoint existed; never 0.
-fn millis() -> u64 {
-    use std::sync::OnceLock;
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    let epoch = EPOCH.get_or_init(Instant::now);
-    u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 /// A client's address as `Hash` balancing and limits see it: IPv6 clients by their /64, which is what a customer gets.

@@ -7,6 +7,7 @@ mod affinity;
 mod backend;
 mod balance;
 mod body;
+mod clock;
 mod connection;
 mod departure;
 mod error;
@@ -19,6 +20,8 @@ mod limits;
 mod live;
 mod random;
 mod room;
+#[cfg(test)]
+mod simulation;
 mod socket;
 mod timer;
 mod tls;

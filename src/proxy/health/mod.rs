@@ -5,6 +5,6 @@ mod check;
 pub mod outlier;
 mod prober;
 mod tls;
-mod verdict;
+pub mod verdict;
 
 pub use prober::Prober;
