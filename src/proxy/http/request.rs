@@ -51,13 +51,17 @@ impl Checked<'_> {
 /// As often as this a request may have passed genkan before: there are edges behind edges, and no longer ways.
 const MAX_HOPS: usize = 8;
 
+/// The longest that is registered has 17 letters (UPDATEREDIRECTREF, RFC 4437).
+const MAX_METHOD: usize = 64;
+
 /// Checks a request.
 pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, ErrorKind> {
     if matches!(request.method, Method::CONNECT | Method::TRACE) {
         return Err(ErrorKind::MethodRefused);
     }
     check_size(request, limits)?;
-    check_http2(request)?;
+    check_scheme(request)?;
+    check_length(request)?;
     check_expectation(&request.headers)?;
     check_loop(&request.headers)?;
     let host = host(request)?;
@@ -73,6 +77,9 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
 }
 
 fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
+    if request.method.as_str().len() > MAX_METHOD {
+        return Err(ErrorKind::BadRequest("its method is too long"));
+    }
     if request.headers.len() > limits.request_headers {
         return Err(ErrorKind::RequestHeadTooLarge);
     }
@@ -84,13 +91,18 @@ fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
     Ok(())
 }
 
-/// What its codec lets through (RFC 9113 section 8.3.1, RFC 9110 section 8.6). The head of HTTP/1 has been looked at raw.
-fn check_http2(request: &Parts) -> Result<(), ErrorKind> {
+/// In HTTP/1 only an absolute target has one, in HTTP/2 every request (RFC 9113 section 8.3.1).
+fn check_scheme(request: &Parts) -> Result<(), ErrorKind> {
+    match request.uri.scheme() {
+        Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => Err(ErrorKind::BadRequest("its scheme is neither http nor https")),
+        _ => Ok(()),
+    }
+}
+
+/// What HTTP/2's codec lets through (RFC 9110 section 8.6). The head of HTTP/1 has been looked at raw.
+fn check_length(request: &Parts) -> Result<(), ErrorKind> {
     if request.version != Version::HTTP_2 {
         return Ok(());
-    }
-    if request.uri.scheme().is_some_and(|scheme| *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS) {
-        return Err(ErrorKind::BadRequest("its :scheme is neither http nor https"));
     }
     let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
@@ -101,10 +113,8 @@ fn check_http2(request: &Parts) -> Result<(), ErrorKind> {
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {
-    match headers.get(header::EXPECT) {
-        Some(expectation) if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") => Err(ErrorKind::ExpectationUnknown),
-        _ => Ok(()),
-    }
+    let known = |expectation: &HeaderValue| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    if headers.get_all(header::EXPECT).iter().all(known) { Ok(()) } else { Err(ErrorKind::ExpectationUnknown) }
 }
 
 /// Every passage is in `Via` (RFC 9110 section 7.6.3).

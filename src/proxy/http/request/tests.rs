@@ -45,6 +45,12 @@ fn what_cannot_be_forwarded_is_refused() {
     assert_eq!(refusal(&parts("CONNECT", "shop.test:443", H1, &[host])), Some(ErrorKind::MethodRefused));
     assert_eq!(refusal(&parts("GET", "/", H1, &[host, ("expect", "200-ok")])), Some(ErrorKind::ExpectationUnknown));
     assert_eq!(refusal(&parts("POST", "/", H1, &[host, ("expect", "100-Continue")])), None);
+    let twice = [host, ("expect", "100-continue"), ("expect", "200-ok")];
+    assert_eq!(refusal(&parts("POST", "/", H1, &twice)), Some(ErrorKind::ExpectationUnknown));
+    assert_eq!(refusal(&parts(&"A".repeat(64), "/", H1, &[host])), None);
+    for (method, target) in [("A".repeat(65).as_str(), "/"), ("GET", "ftp://shop.test/")] {
+        assert!(matches!(refusal(&parts(method, target, H1, &[host])), Some(ErrorKind::BadRequest(_))), "{method} {target}");
+    }
     assert_eq!(refusal(&parts("OPTIONS", "*", H1, &[host])), None);
     for target in ["*", "first", "http://shop.test?x"] {
         assert!(matches!(refusal(&parts("GET", target, H1, &[host])), Some(ErrorKind::BadRequest(_))), "{target}");
