@@ -11,10 +11,7 @@ use tokio::task::JoinHandle;
 use super::answer::answer;
 use super::*;
 use crate::drain::Stage;
-use crate::model::{
-    Action, Backend, BackendTimeouts, Behaviour, Check, EndpointState, LoadBalancing, LogSampling, Match, Readiness, Route, RouteSet, Snapshot,
-    Target,
-};
+use crate::model::{Action, Backend, Behaviour, Check, EndpointState, LogSampling, Match, Readiness, Route, RouteSet, Snapshot, Target};
 use crate::telemetry::fake::{Control, Proxy, certificate, endpoint, https_listener};
 
 /// Far more than anything here takes, and less than the limits that are not tested.
@@ -206,13 +203,8 @@ fn explained() -> Running {
     let backend = Backend {
         name: "web".to_owned(),
         endpoints: [&ready, &sick].iter().map(|endpoint| crate::model::EndpointAddress::Ip(endpoint.address.parse().unwrap())).collect(),
-        load_balancing: LoadBalancing::default(),
         readiness: Readiness::Assumed,
-        timeouts: BackendTimeouts::default(),
-        affinity: None,
-        draining: None,
-        outliers: None,
-        limits: crate::model::BackendLimits::default(),
+        ..Backend::default()
     };
     let snapshot = Snapshot {
         listeners: vec![https_listener(8443)],

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::Probe;
 
-/// A named group of interchangeable endpoints.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A named group of interchangeable endpoints. By default one without endpoints, and nothing is limited that need not be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backend {
     /// Unique; used in logs and metrics.
     pub name: String,
@@ -106,6 +106,12 @@ pub enum Readiness {
     Probe(Probe),
     /// Always: `assumeReady`.
     Assumed,
+}
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::Probe(Probe::default())
+    }
 }
 
 /// How long an endpoint may take. [`Duration::MAX`] stands for no limit.

@@ -230,6 +230,11 @@ impl Drop for InFlight {
 }
 
 impl Backend {
+    /// A backend that has had no request yet. `room` is its endpoints', too.
+    pub fn new(model: Arc<model::Backend>, label: Label, endpoints: Vec<Arc<Endpoint>>, room: Arc<Room>) -> Self {
+        Self { model, label, endpoints, turn: AtomicUsize::new(0), retries: RetryBudget::default(), room }
+    }
+
     /// Gives one of its endpoints a request; `None`: others have been faster, and it has as many as it may.
     pub fn give(&self, endpoint: &Arc<Endpoint>, timers: &Timers) -> Option<InFlight> {
         let mut guard = endpoint.acquire(self.model.limits.requests_per_endpoint)?;
@@ -297,6 +302,18 @@ pub fn client_key(ip: IpAddr) -> u64 {
         // The upper half: shifting makes it fit.
         IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(u64::MAX),
     }
+}
+
+/// A backend as it runs, of which nothing is known.
+#[cfg(test)]
+pub fn running(model: model::Backend) -> Backend {
+    let room: Arc<Room> = Arc::default();
+    let endpoint = |address: &EndpointAddress| {
+        let identity = EndpointIdentity { backend: model.name.as_str().into(), address: *address };
+        Arc::new(Endpoint::new(identity, &model.readiness, room.clone()))
+    };
+    let endpoints = model.endpoints.iter().map(endpoint).collect();
+    Backend::new(Arc::new(model), Label::NONE, endpoints, room)
 }
 
 #[cfg(test)]

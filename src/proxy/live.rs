@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 use http::{HeaderMap, Method};
 use rustls::ServerConfig;
 
-use super::backend::{Backend, Endpoint, EndpointIdentity, RetryBudget};
+use super::backend::{Backend, Endpoint, EndpointIdentity};
 use super::departure::Departures;
 use super::random::Random;
 use super::socket::SocketKey;
@@ -333,14 +333,7 @@ fn backends(snapshot: &Snapshot, before: &Live, metrics: &Metrics) -> Vec<Arc<Ba
                 None => Arc::new(Endpoint::new(identity, &model.readiness, room.clone())),
             }
         });
-        Arc::new(Backend {
-            endpoints: endpoints.collect(),
-            label: metrics.label(&model.name),
-            model: model.clone(),
-            turn: std::sync::atomic::AtomicUsize::new(0),
-            retries: RetryBudget::default(),
-            room: room.clone(),
-        })
+        Arc::new(Backend::new(model.clone(), metrics.label(&model.name), endpoints.collect(), room.clone()))
     };
     snapshot.backends.iter().map(build).collect()
 }

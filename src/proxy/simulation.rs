@@ -3,10 +3,9 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use super::backend::{Backend, Endpoint, EndpointIdentity, InFlight, RetryBudget};
+use super::backend::{Backend, Endpoint, InFlight, running};
 use super::balance::{Client, pick};
 use super::clock::simulated;
 use super::error::ErrorKind;
@@ -14,8 +13,7 @@ use super::health::outlier::Outlier;
 use super::health::verdict::{Outcome, Verdict};
 use super::random::Random;
 use super::timer::Timers;
-use crate::model::{self, BackendLimits, BackendTimeouts, EndpointAddress, EndpointState, LoadBalancing, Outliers, Probe, Readiness};
-use crate::telemetry::Label;
+use crate::model::{self, BackendLimits, EndpointAddress, EndpointState, LoadBalancing, Outliers, Probe, Readiness};
 
 const SEEDS: u64 = 300;
 const STEPS: usize = 400;
@@ -54,28 +52,14 @@ impl World {
         };
         let probe = Probe { failure_threshold: 1 + u32::try_from(random.below(3)).unwrap(), ..Probe::default() };
         let addresses: Vec<EndpointAddress> = (1..=count).map(|port| EndpointAddress::Localhost(u16::try_from(port).unwrap())).collect();
-        let endpoint = |address: &EndpointAddress| {
-            let identity = EndpointIdentity { backend: "web".into(), address: *address };
-            Arc::new(Endpoint::new(identity, &Readiness::Probe(probe.clone()), Arc::default()))
-        };
-        let backend = Backend {
-            endpoints: addresses.iter().map(endpoint).collect(),
-            label: Label::NONE,
-            turn: AtomicUsize::new(0),
-            retries: RetryBudget::default(),
-            room: Arc::default(),
-            model: Arc::new(model::Backend {
-                name: "web".to_owned(),
-                endpoints: addresses,
-                load_balancing: BALANCING[random.below(BALANCING.len())],
-                readiness: Readiness::Probe(probe.clone()),
-                timeouts: BackendTimeouts::default(),
-                affinity: None,
-                draining: None,
-                limits,
-                outliers: Some(outliers),
-            }),
-        };
+        let backend = running(model::Backend {
+            endpoints: addresses,
+            load_balancing: BALANCING[random.below(BALANCING.len())],
+            readiness: Readiness::Probe(probe.clone()),
+            limits,
+            outliers: Some(outliers),
+            ..model::Backend::default()
+        });
         let verdicts = vec![Verdict::from(EndpointState::Unknown); count];
         Self { random, backend, probe, truths: vec![Truth::Well; count], verdicts, requests: Vec::new(), timers: Timers::default() }
     }

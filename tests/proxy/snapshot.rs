@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use genkan::drain::Drain;
 use genkan::model::{
-    Action, Backend, BackendTimeouts, Behaviour, EndpointAddress, EndpointState, Filter, HeaderModifier, Host, HostPattern, Listener, LoadBalancing,
-    LogSampling, Match, PathMatch, PlainHttp, Probe, ProbeSuccess, Protocol, ProxyStatus, Publish, Readiness, Route, RouteSet, SHARED, Snapshot,
-    SocketAddress, Target, Template, Variable,
+    Action, Backend, Behaviour, EndpointAddress, EndpointState, Filter, HeaderModifier, Host, HostPattern, Listener, LogSampling, Match, PathMatch,
+    PlainHttp, Probe, ProbeSuccess, Protocol, ProxyStatus, Publish, Readiness, Route, RouteSet, SHARED, Snapshot, SocketAddress, Target, Template,
+    Variable,
 };
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
 use genkan::telemetry::{AccessLog, Metrics};
@@ -36,17 +36,7 @@ fn forward() -> Action {
 }
 
 fn snapshot(web: &TestBackend, routes: Vec<Route>, readiness: Readiness) -> Arc<Snapshot> {
-    let backend = Backend {
-        name: "web".to_owned(),
-        endpoints: vec![EndpointAddress::Ip(web.address)],
-        load_balancing: LoadBalancing::default(),
-        readiness,
-        timeouts: BackendTimeouts::default(),
-        affinity: None,
-        draining: None,
-        outliers: None,
-        limits: genkan::model::BackendLimits::default(),
-    };
+    let backend = Backend { name: "web".to_owned(), endpoints: vec![EndpointAddress::Ip(web.address)], readiness, ..Backend::default() };
     let listener = Listener {
         name: "http".to_owned(),
         address: SocketAddress::parse("127.0.0.1:0").unwrap(),

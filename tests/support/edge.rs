@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use genkan::drain::{Drain, Stage};
 use genkan::model::{
-    Action, Backend, BackendTimeouts, Behaviour, Certificate, CertificateName, Check, Cleartext, ControlStatus, EndpointAddress, Facts, Fingerprint,
-    Host, HostPattern, KeyPair, KeyType, Listener, LoadBalancing, LogSampling, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route,
-    RouteSet, SHARED, Snapshot, Target,
+    Action, Backend, Behaviour, Certificate, CertificateName, Check, Cleartext, ControlStatus, EndpointAddress, Facts, Fingerprint, Host,
+    HostPattern, KeyPair, KeyType, Listener, LogSampling, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
+    Target,
 };
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
 use genkan::telemetry::{AccessLog, Metrics};
@@ -203,17 +203,7 @@ pub fn route(name: &str, host: &str, behaviour: Behaviour) -> Route {
 
 /// A backend that is always taken for ready.
 pub fn backend(name: &str, backend: &TestBackend) -> Backend {
-    Backend {
-        name: name.to_owned(),
-        endpoints: vec![EndpointAddress::Ip(backend.address)],
-        load_balancing: LoadBalancing::default(),
-        readiness: Readiness::Assumed,
-        timeouts: BackendTimeouts::default(),
-        affinity: None,
-        draining: None,
-        outliers: None,
-        limits: genkan::model::BackendLimits::default(),
-    }
+    Backend { name: name.to_owned(), endpoints: vec![EndpointAddress::Ip(backend.address)], readiness: Readiness::Assumed, ..Backend::default() }
 }
 
 /// All of it in one.

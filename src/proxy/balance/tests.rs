@@ -1,41 +1,21 @@
 use std::collections::HashMap;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{self, BackendTimeouts, EndpointAddress, EndpointState, Readiness};
-use crate::proxy::backend::{EndpointIdentity, RetryBudget};
-use crate::telemetry::Label;
+use crate::model::{self, EndpointAddress, EndpointState, Readiness};
+use crate::proxy::backend::running;
 
 const ALGORITHMS: [LoadBalancing; 4] = [LoadBalancing::RoundRobin, LoadBalancing::LeastRequests, LoadBalancing::Random, LoadBalancing::Hash];
 
 fn backend(load_balancing: LoadBalancing, ready: &[bool]) -> Backend {
-    let addresses: Vec<EndpointAddress> = (1..=ready.len()).map(|port| EndpointAddress::Localhost(u16::try_from(port).unwrap())).collect();
-    let endpoints = addresses.iter().zip(ready).map(|(address, ready)| {
-        let endpoint = Endpoint::new(EndpointIdentity { backend: "web".into(), address: *address }, &Readiness::Assumed, Arc::default());
+    let endpoints = (1..=ready.len()).map(|port| EndpointAddress::Localhost(u16::try_from(port).unwrap())).collect();
+    let backend = running(model::Backend { endpoints, load_balancing, readiness: Readiness::Assumed, ..model::Backend::default() });
+    for (endpoint, ready) in backend.endpoints.iter().zip(ready) {
         endpoint.set_health(if *ready { EndpointState::Ready } else { EndpointState::NotReady }, String::new());
-        Arc::new(endpoint)
-    });
-    Backend {
-        endpoints: endpoints.collect(),
-        label: Label::NONE,
-        turn: AtomicUsize::new(0),
-        retries: RetryBudget::default(),
-        room: Arc::default(),
-        model: Arc::new(model::Backend {
-            name: "web".to_owned(),
-            endpoints: addresses,
-            load_balancing,
-            readiness: Readiness::Assumed,
-            timeouts: BackendTimeouts::default(),
-            affinity: None,
-            draining: None,
-            outliers: None,
-            limits: model::BackendLimits::default(),
-        }),
     }
+    backend
 }
 
 fn client(last: u8) -> Client {

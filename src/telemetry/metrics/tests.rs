@@ -155,14 +155,8 @@ fn a_backend_without_endpoints_has_none_of_them() {
     let mut control = Control::default();
     control.snapshot.backends.push(Arc::new(crate::model::Backend {
         name: "empty".into(),
-        endpoints: Vec::new(),
-        load_balancing: crate::model::LoadBalancing::default(),
         readiness: crate::model::Readiness::Assumed,
-        timeouts: crate::model::BackendTimeouts::default(),
-        affinity: None,
-        draining: None,
-        outliers: None,
-        limits: crate::model::BackendLimits::default(),
+        ..crate::model::Backend::default()
     }));
     let text = Metrics::new(1).encode(&control, &Proxy::default(), 0);
     assert_line(&text, r#"genkan_backend_endpoints{backend="empty",state="ready"} 0"#);
