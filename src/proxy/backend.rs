@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
-use super::clock::millis;
+use super::clock::{in_millis, millis};
 use super::health::outlier::Outlier;
 use super::room::Room;
 use super::timer::{Timer, Timers};
@@ -142,8 +142,7 @@ impl Endpoint {
 
     /// It has left the configuration; what it still has is cut after `limit`.
     pub fn cut_after(&self, limit: Duration) {
-        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        self.cut_at.store(millis().saturating_add(limit), Ordering::Relaxed);
+        self.cut_at.store(millis().saturating_add(in_millis(limit)), Ordering::Relaxed);
     }
 
     /// Whether it has left, and what it had is cut.
@@ -172,7 +171,7 @@ impl Endpoint {
 
     /// A connection to it was refused: others are used for a moment, and its prober looks at once.
     pub fn suspect(&self) {
-        self.avoided_until.store(millis() + u64::try_from(AVOIDED.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.avoided_until.store(millis() + in_millis(AVOIDED), Ordering::Relaxed);
         self.suspected.notify_one();
     }
 

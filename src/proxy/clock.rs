@@ -1,13 +1,18 @@
 //! The time that endpoints go by: when one is avoided, left out or cut. Timers of connections run in `timer`.
 
 use std::sync::OnceLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// A duration as it is counted here.
+pub fn in_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// Milliseconds since some moment before any endpoint existed; never 0.
 pub fn millis() -> u64 {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
     let epoch = EPOCH.get_or_init(Instant::now);
-    let passed = u64::try_from(epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+    let passed = in_millis(epoch.elapsed()).saturating_add(1);
     #[cfg(test)]
     let passed = passed + simulated::passed();
     passed
@@ -27,6 +32,6 @@ pub mod simulated {
 
     /// So much later.
     pub fn pass(time: Duration) {
-        PASSED.set(PASSED.get() + u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        PASSED.set(PASSED.get() + super::in_millis(time));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::backend::{Backend, Endpoint, InFlight, running};
 use super::balance::{Client, pick};
-use super::clock::simulated;
+use super::clock::{in_millis, simulated};
 use super::error::ErrorKind;
 use super::health::outlier::Outlier;
 use super::health::verdict::{Outcome, Verdict};
@@ -176,7 +176,7 @@ fn an_outlier_is_never_left_out_for_longer_than_the_longest() {
     for _ in 0..1000 {
         if let Some(time) = outlier.failed(&limits, now, || true) {
             assert!(time <= limits.longest);
-            now += u64::try_from(time.as_millis()).unwrap();
+            now += in_millis(time);
         }
         now += 1;
     }

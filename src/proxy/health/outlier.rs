@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::model::Outliers;
+use crate::proxy::clock::in_millis;
 
 /// The record of one endpoint, shared by all workers. Times are milliseconds since any moment, never 0.
 #[derive(Debug, Default)]
@@ -39,9 +40,9 @@ impl Outlier {
             return None;
         }
         let until = self.ejected_until.load(Ordering::Relaxed);
-        let longest = millis(limits.longest);
+        let longest = in_millis(limits.longest);
         let before = if now > until.saturating_add(longest) { 0 } else { self.ejections.load(Ordering::Relaxed) };
-        let time = millis(limits.ejection).saturating_mul(1_u64.checked_shl(before).unwrap_or(u64::MAX)).min(longest);
+        let time = in_millis(limits.ejection).saturating_mul(1_u64.checked_shl(before).unwrap_or(u64::MAX)).min(longest);
         // Of workers that see this at once, one ejects.
         self.ejected_until.compare_exchange(until, now.saturating_add(time), Ordering::Relaxed, Ordering::Relaxed).ok()?;
         self.ejections.store(before.saturating_add(1).min(32), Ordering::Relaxed);
@@ -49,10 +50,6 @@ impl Outlier {
         self.failures.store(limits.consecutive_failures.saturating_sub(1), Ordering::Relaxed);
         Some(Duration::from_millis(time))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
