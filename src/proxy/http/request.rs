@@ -13,6 +13,7 @@ use super::forwarded::VIA_NAME;
 use crate::model::Limits;
 use crate::proxy::error::{ErrorKind, UPGRADE_WITH_BODY};
 use crate::proxy::headers::{Nominated, list_contains};
+use crate::proxy::io::head::length;
 use crate::route::{Authority, normalize_path};
 
 /// A request that can be routed.
@@ -107,8 +108,8 @@ fn check_length(request: &Parts) -> Result<(), ErrorKind> {
     let mut lengths = request.headers.get_all(header::CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
         (None, _) => Ok(()),
-        (Some(length), None) if !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit) => Ok(()),
-        _ => Err(ErrorKind::BadRequest("its Content-Length is no number")),
+        (Some(value), None) => length(value.as_bytes()).map(drop),
+        (Some(_), Some(_)) => Err(ErrorKind::BadRequest("it has two lengths")),
     }
 }
 

@@ -131,8 +131,8 @@ fn framing(fields: &[httparse::Header<'_>], version: Option<u8>) -> Result<Frami
     }
 }
 
-/// Digits and nothing else (RFC 9110 section 8.6).
-fn length(value: &[u8]) -> Result<u64, ErrorKind> {
+/// A `Content-Length`: digits and nothing else (RFC 9110 section 8.6).
+pub fn length(value: &[u8]) -> Result<u64, ErrorKind> {
     let digits = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or(ErrorKind::BadRequest("its Content-Length is no number"))
 }

@@ -70,8 +70,8 @@ impl Intake {
     }
 
     /// What came and was not handed over: it belongs to the protocol that follows.
-    pub fn into_rest(self) -> Bytes {
-        self.bytes.freeze()
+    pub fn take_rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.bytes).freeze()
     }
 
     /// Hands over what may pass, or says what to do.
@@ -135,8 +135,7 @@ impl Intake {
     /// How many of these bytes may pass: to the end of a body, or of a head and the beginning of its body.
     fn sift(&mut self, bytes: &[u8]) -> usize {
         let mut pass = 0;
-        if matches!(self.expects, Expects::Head | Expects::Body(0)) {
-            self.expects = Expects::Head;
+        if matches!(self.expects, Expects::Head) {
             match look(bytes, &mut self.seen, self.limits) {
                 Ok(None) => return 0,
                 Ok(Some(head)) => {
@@ -272,7 +271,7 @@ mod tests {
         feed.phase.exchange_opened();
         assert_eq!(feed.feed(b"\x00\x01\n", 100).unwrap(), b"");
         assert_eq!(feed.intake.refused(), None);
-        assert_eq!(feed.intake.into_rest(), b"\x00\x01\n"[..]);
+        assert_eq!(feed.intake.take_rest(), b"\x00\x01\n"[..]);
     }
 
     #[test]

@@ -79,8 +79,7 @@ impl Observed {
     /// The stream, when the codec is done with it; `None` if that had more to write.
     pub fn into_left(mut self) -> Option<Left> {
         let stream = self.stream.take_if(|_| !self.blocked)?;
-        let intake = std::mem::replace(&mut self.intake, Intake::new(HeadLimits { bytes: 0, fields: 0 }));
-        Some(Left { stream, refused: intake.refused(), rest: intake.into_rest(), withheld: self.withheld })
+        Some(Left { stream, refused: self.intake.refused(), rest: self.intake.take_rest(), withheld: self.withheld })
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
