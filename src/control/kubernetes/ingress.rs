@@ -1,6 +1,8 @@
 //! Ingress and IngressClass, of `networking.k8s.io/v1` and of the versions before it. What its rules mean is decided
 //! where routes are made.
 
+use std::fmt;
+
 use super::annotations;
 use super::fields::{Fields, Wrong, boolean, located, near_misses};
 use super::object::Meta;
@@ -66,6 +68,15 @@ pub enum PortRef {
     Number(u16),
     /// By name.
     Name(String),
+}
+
+impl fmt::Display for PortRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
 }
 
 /// One of `spec.tls`.

@@ -51,6 +51,13 @@ pub struct ServicePort {
     pub span: Span,
 }
 
+impl ServicePort {
+    /// Whether a text means it: its number, or its name.
+    pub fn is_called(&self, text: &str) -> bool {
+        self.name.as_deref() == Some(text) || self.port.to_string() == text
+    }
+}
+
 /// What the annotations of a Service say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceOptions {
@@ -271,7 +278,7 @@ fn report_backend_configs(meta: &Meta, service: &Service, fields: &mut Fields) {
         let message = format!("{}: unknown key \"{key}\"", annotation.name);
         fields.wrong(Wrong { span: annotation.span, reason: Reason::UnknownField, message, help });
     }
-    let is_there = |port: &str| service.ports.iter().any(|known| known.port.to_string() == port || known.name.as_deref() == Some(port));
+    let is_there = |port: &str| service.ports.iter().any(|known| known.is_called(port));
     for port in service.options.backend_configs.ports.keys().filter(|port| !is_there(port)) {
         let message = format!("{}: the Service has no port \"{port}\"", annotation.name);
         let there: Vec<String> = service.ports.iter().map(|known| known.name.clone().unwrap_or_else(|| known.port.to_string())).collect();

@@ -140,14 +140,10 @@ fn infer<'c>(target: &Target<'_>, container: &'c Container) -> Result<(&'c Conta
         return Err("it declares no ports".to_owned());
     }
     if !declares(container, of_service) {
-        return Err(format!("none of its ports is the Service's targetPort {}", text(of_service)));
+        return Err(format!("none of its ports is the Service's targetPort {of_service}"));
     }
     if port != of_service {
-        return Err(format!(
-            "its httpGet asks port {}, and the Service's targetPort is {}: the two must be written the same",
-            text(port),
-            text(of_service)
-        ));
+        return Err(format!("its httpGet asks port {port}, and the Service's targetPort is {of_service}: the two must be written the same"));
     }
     Ok((probe, get(path, ProbeScheme::Http, headers.clone())))
 }
@@ -157,7 +153,7 @@ fn same_port_declared(container: &Container, port: &PortRef) -> Result<(), Strin
     if container.ports.is_empty() || declares(container, port) {
         Ok(())
     } else {
-        Err(format!("its httpGet asks port {}, which it does not declare", text(port)))
+        Err(format!("its httpGet asks port {port}, which it does not declare"))
     }
 }
 
@@ -166,13 +162,6 @@ fn declares(container: &Container, port: &PortRef) -> bool {
         PortRef::Number(number) => declared.port == *number,
         PortRef::Name(name) => declared.name.as_ref() == Some(name),
     })
-}
-
-pub(super) fn text(port: &PortRef) -> String {
-    match port {
-        PortRef::Number(number) => number.to_string(),
-        PortRef::Name(name) => name.clone(),
-    }
 }
 
 fn seconds(given: Option<u32>, default: u32) -> Duration {

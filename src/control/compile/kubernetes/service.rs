@@ -14,7 +14,7 @@ use crate::control::yaml::{Span, closest};
 use crate::model::{AffinityCookie, BackendTimeouts, Behaviour, Diagnostic, Host, LoadBalancing, ObjectKind, Outliers, Probe, Reason};
 
 use super::lookup::{Found, Lookup};
-use super::probe::{self, Target, text};
+use super::probe::{self, Target};
 use super::settings::{Settings, short};
 
 /// A backend whose names are not resolved yet.
@@ -102,7 +102,7 @@ fn no_port(namespace: &str, name: &str, port: &PortRef, service: &Service) -> Da
     let ports: Vec<String> =
         service.ports.iter().map(|port| port.name.as_ref().map_or_else(|| port.port.to_string(), |name| format!("{} ({name})", port.port))).collect();
     Dangling {
-        message: format!("could not find port \"{}\" in service \"{namespace}/{name}\"", text(port)),
+        message: format!("could not find port \"{port}\" in service \"{namespace}/{name}\""),
         reason: Reason::BackendPortNotFound,
         help: Some(format!("ports of Service {namespace}/{name}: {}", if ports.is_empty() { "none".to_owned() } else { ports.join(", ") })),
         unmapped: None,
@@ -118,9 +118,9 @@ fn without_object<'m>(
     settings: &Settings,
     lookup: &Lookup<'m>,
 ) -> Result<Resolved<'m>, Dangling> {
-    let Some(places) = settings.places(namespace, name, &[text(port)]) else {
+    let Some(places) = settings.places(namespace, name, &[port.to_string()]) else {
         let meant = closest(name, lookup.names(Kind::Service, namespace));
-        let unmapped = if meant.is_some() { None } else { Some(format!("{}:{}", short(namespace, name), text(port))) };
+        let unmapped = if meant.is_some() { None } else { Some(format!("{}:{port}", short(namespace, name))) };
         let help = match (meant, &unmapped) {
             (Some(meant), _) => format!("did you mean \"{meant}\"?"),
             (None, service) => format!("add the Service, or say where it lives: --map {}=HOST:PORT", service.as_deref().unwrap_or(name)),
@@ -134,7 +134,7 @@ fn without_object<'m>(
     };
     let target = Target { namespace, service: name, selector: None, port: None, protocol: AppProtocol::Http, behaviour };
     let chosen = probe::choose(&target, lookup);
-    let full = format!("{namespace}/{name}:{}", text(port));
+    let full = format!("{namespace}/{name}:{port}");
     let mut findings = chosen.refused;
     findings.push(
         Diagnostic::note(Reason::ProbeChosen, format!("{full} is checked by {}", chosen.probe))

@@ -55,7 +55,7 @@ impl<'m> Asked<'m> {
             let namespace: &str = &object.manifest.meta.namespace;
             for (name, port) in backends(ingress) {
                 let ports = asked.services.entry((namespace, name)).or_default();
-                ports.extend(port.map(text));
+                ports.extend(port.map(ToString::to_string));
             }
             asked.secrets.extend(ingress.tls.iter().filter_map(|tls| Some((namespace, tls.value.secret.as_ref()?.value.as_str()))));
         }
@@ -71,8 +71,8 @@ impl<'m> Asked<'m> {
         }
         let service = manifests.object(Kind::Service, &mapped.namespace.as_str().into(), &mapped.name);
         let Some(Body::Service(service)) = service.map(|object| &object.manifest.body) else { return false };
-        let same = service.ports.iter().find(|known| known.port.to_string() == *port || known.name.as_ref() == Some(port));
-        same.is_some_and(|known| ports.contains(&known.port.to_string()) || known.name.as_ref().is_some_and(|name| ports.contains(name)))
+        let same = service.ports.iter().find(|known| known.is_called(port));
+        same.is_some_and(|known| ports.iter().any(|asked| known.is_called(asked)))
     }
 }
 
@@ -82,11 +82,4 @@ fn backends(ingress: &Ingress) -> impl Iterator<Item = (&str, Option<&PortRef>)>
         IngressBackend::Service { name, port } => Some((name.as_str(), port.as_ref())),
         IngressBackend::Resource(_) => None,
     })
-}
-
-fn text(port: &PortRef) -> String {
-    match port {
-        PortRef::Number(number) => number.to_string(),
-        PortRef::Name(name) => name.clone(),
-    }
 }
