@@ -116,7 +116,7 @@ pub struct HttpsPort {
 }
 
 /// Which address the kernel gave each socket.
-pub type Bound = std::collections::HashMap<SocketKey, SocketAddr>;
+pub type Bound = HashMap<SocketKey, SocketAddr>;
 
 /// What every [`Live`] is made with.
 pub struct Foundation {
@@ -141,7 +141,7 @@ impl Live {
             by_alias: HashMap::new(),
             backends: Vec::new(),
             tls: HashMap::new(),
-            policies: Table::build::<Match>([]),
+            policies: Table::default(),
             https_port: None,
             departures: Arc::default(),
             certificates: CertificateTable::build(&[]),
@@ -266,7 +266,7 @@ impl Live {
 
 impl LiveSet {
     fn nothing() -> Self {
-        Self { routes: Table::build::<Match>([]), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }
+        Self { routes: Table::default(), default_route: None, behaviour: Behaviour::Genkan, stands_for: None }
     }
 }
 

@@ -60,10 +60,17 @@ pub struct Request<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AmbiguousPath;
 
+/// One without routes.
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { leads_to: Vec::new(), exact: HashMap::new(), wildcard: HashMap::new(), deep: HashMap::new(), every: Paths::default() }
+    }
+}
+
 impl<T: Clone> Table<T> {
     /// Arranges routes. Their order is that of the configuration, and decides between equals.
     pub fn build<M: Borrow<Match>>(routes: impl IntoIterator<Item = (M, T)>) -> Self {
-        let mut table = Self { leads_to: Vec::new(), exact: HashMap::new(), wildcard: HashMap::new(), deep: HashMap::new(), every: Paths::default() };
+        let mut table = Self::default();
         for (matches, leads_to) in routes {
             table.add(matches.borrow(), leads_to);
         }
