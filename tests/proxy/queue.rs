@@ -37,6 +37,14 @@ fn ask(proxy: &TestProxy, asking: &mut JoinSet<u16>) {
     asking.spawn(async move { client.http1().await.get("/").await.status });
 }
 
+/// One request, which its endpoint has.
+async fn begun(proxy: &TestProxy, web: &TestBackend) -> JoinSet<u16> {
+    let mut asking = JoinSet::new();
+    ask(proxy, &mut asking);
+    wait_until("the endpoint has what it may", DEADLINE, async || web.request_count() == 1).await;
+    asking
+}
+
 #[tokio::test]
 async fn more_than_an_endpoint_may_have_wait_and_are_answered_in_the_end() {
     let (web, leave) = on_leave().await;
@@ -57,9 +65,7 @@ async fn more_than_an_endpoint_may_have_wait_and_are_answered_in_the_end() {
 async fn nobody_waits_longer_than_said_or_with_more_than_said() {
     let (web, leave) = on_leave().await;
     let proxy = serving(&web, "{ requestsPerEndpoint: 1, waiting: 1, wait: 1s }").await;
-    let mut asking = JoinSet::new();
-    ask(&proxy, &mut asking);
-    wait_until("the endpoint has what it may", DEADLINE, async || web.request_count() == 1).await;
+    let mut asking = begun(&proxy, &web).await;
     (0..3).for_each(|_| ask(&proxy, &mut asking));
     for _ in 0..3 {
         assert_eq!(in_time("a refusal", asking.join_next()).await.unwrap().unwrap(), 503);
@@ -75,9 +81,7 @@ async fn nobody_waits_longer_than_said_or_with_more_than_said() {
 async fn a_client_that_leaves_while_it_waits_takes_nobodys_turn() {
     let (web, leave) = on_leave().await;
     let proxy = serving(&web, "{ requestsPerEndpoint: 1, wait: 50s }").await;
-    let mut asking = JoinSet::new();
-    ask(&proxy, &mut asking);
-    wait_until("the endpoint has what it may", DEADLINE, async || web.request_count() == 1).await;
+    let mut asking = begun(&proxy, &web).await;
     for _ in 0..20 {
         let mut client = proxy.https().await;
         client.send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
