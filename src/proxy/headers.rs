@@ -112,8 +112,9 @@ fn is_ours_to_write(name: &HeaderName) -> bool {
 }
 
 /// `Proxy` sets a variable in CGI programs (CVE-2016-5385), and so does `X_Forwarded_For` in place of `X-Forwarded-For`.
+/// The http crate takes a quotation mark for a character of a name.
 fn is_ambiguous(name: &str) -> bool {
-    name == "proxy" || name.contains('_')
+    name == "proxy" || name.bytes().any(|byte| matches!(byte, b'_' | b'"'))
 }
 
 /// Whether a field that is a list has this element, whatever its case.

@@ -47,7 +47,7 @@ fn malformed() -> Vec<(&'static str, Vec<Field>)> {
     for scheme in [&b"https://localhost/?"[..], b"ht\r\ntps", b"", b"ht tps"] {
         cases.push((":scheme", replaced(b":scheme", scheme)));
     }
-    for name in [&b"x\r\ny"[..], b"x y", b"x:y", b"x\0", b"x\ny", b"\xc3\xa9", b"x\t", b"(x)"] {
+    for name in [&b"x\r\ny"[..], b"x y", b"x:y", b"x\0", b"x\ny", b"\xc3\xa9", b"x\t", b"(x)", b"x\"y"] {
         cases.push(("a name", with(&[(name, b"b")])));
     }
     for value in [&b"a\r\nx: y"[..], b"a\nb", b"a\rb", b"a\0b", b"a\r\n\r\nGET /smuggled HTTP/1.1\r\nhost: localhost\r\n\r\n"] {

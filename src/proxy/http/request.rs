@@ -62,6 +62,7 @@ pub fn check<'a>(request: &'a Parts, limits: &Limits) -> Result<Checked<'a>, Err
     }
     check_size(request, limits)?;
     check_scheme(request)?;
+    check_names(request)?;
     check_length(request)?;
     check_expectation(&request.headers)?;
     check_loop(&request.headers)?;
@@ -98,6 +99,12 @@ fn check_scheme(request: &Parts) -> Result<(), ErrorKind> {
         Some(scheme) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => Err(ErrorKind::BadRequest("its scheme is neither http nor https")),
         _ => Ok(()),
     }
+}
+
+/// The http crate takes this one for a character of a name, which it is not (RFC 9110 section 5.6.2).
+fn check_names(request: &Parts) -> Result<(), ErrorKind> {
+    let quoted = request.version == Version::HTTP_2 && request.headers.keys().any(|name| name.as_str().contains('"'));
+    if quoted { Err(ErrorKind::BadRequest("the name of a field is none")) } else { Ok(()) }
 }
 
 /// What HTTP/2's codec lets through (RFC 9110 section 8.6). The head of HTTP/1 has been looked at raw.

@@ -16,7 +16,10 @@ enum At {
         size: u64,
         digits: u8,
     },
-    /// Behind the size.
+    /// In the space behind it.
+    Space {
+        size: u64,
+    },
     Extension {
         size: u64,
     },
@@ -31,7 +34,8 @@ enum At {
     DataLf,
     /// At the beginning of a line after the last chunk.
     TrailerStart,
-    Trailer,
+    TrailerName,
+    TrailerValue,
     TrailerLf,
     /// Behind the CR of the last line.
     LastLf,
@@ -75,9 +79,10 @@ impl Chunks {
         Ok(Some(match (self.at, byte) {
             (At::Size { size, digits }, byte) if byte.is_ascii_hexdigit() => digit(size, digits, byte)?,
             (At::Size { digits: 0, .. }, _) => return Err(Malformed("a chunk size is no number")),
-            (At::Size { size, .. } | At::Extension { size }, b'\r') => At::SizeEnd { size },
-            (At::Size { size, .. }, b';' | b' ' | b'\t') => At::Extension { size },
-            (At::Size { .. }, _) => return Err(Malformed("a chunk size is no number")),
+            (At::Size { size, .. } | At::Space { size } | At::Extension { size }, b'\r') => At::SizeEnd { size },
+            (At::Size { size, .. } | At::Space { size }, b';') => self.beside(byte, At::Extension { size })?,
+            (At::Size { size, .. } | At::Space { size }, b' ' | b'\t') => self.beside(byte, At::Space { size })?,
+            (At::Size { .. } | At::Space { .. }, _) => return Err(Malformed("a chunk size is no number")),
             (At::Extension { size }, byte) => self.beside(byte, At::Extension { size })?,
             (At::SizeEnd { size: 0 }, b'\n') => At::TrailerStart,
             (At::SizeEnd { size }, b'\n') => At::Data(size),
@@ -85,8 +90,12 @@ impl Chunks {
             (At::DataLf, b'\n') => At::Size { size: 0, digits: 0 },
             (At::DataCr | At::DataLf, _) => return Err(Malformed("a chunk is longer than its size")),
             (At::TrailerStart, b'\r') => At::LastLf,
-            (At::Trailer, b'\r') => At::TrailerLf,
-            (At::TrailerStart | At::Trailer, byte) => self.beside(byte, At::Trailer)?,
+            (At::TrailerStart | At::TrailerName, byte) if is_of_name(byte) => self.beside(byte, At::TrailerName)?,
+            (At::TrailerName, b':') => At::TrailerValue,
+            (At::TrailerStart | At::TrailerName, b'\n') => return Err(LINE_END),
+            (At::TrailerStart | At::TrailerName, _) => return Err(Malformed("its trailers are malformed")),
+            (At::TrailerValue, b'\r') => At::TrailerLf,
+            (At::TrailerValue, byte) => self.beside(byte, At::TrailerValue)?,
             (At::TrailerLf, b'\n') => At::TrailerStart,
             (At::LastLf, b'\n') => return Ok(None),
             (At::SizeEnd { .. } | At::TrailerLf | At::LastLf | At::Data(_), _) => return Err(LINE_END),
@@ -97,10 +106,16 @@ impl Chunks {
         self.extra += 1;
         match byte {
             b'\n' => Err(LINE_END),
+            0..=8 | 11..=31 | 127 => Err(Malformed("its chunk extensions or trailers have what no field may have")),
             _ if self.extra > MAX_EXTRA => Err(Malformed("its chunk extensions and trailers are too large")),
             _ => Ok(next),
         }
     }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn digit(size: u64, digits: u8, byte: u8) -> Result<At, Malformed> {
@@ -154,6 +169,13 @@ mod tests {
             "0\r\nx: y\n",
             "0\r\nx: y\rz",
             "0\r\n\rx",
+            "5 x\r\n",
+            "5;a\0b\r\n",
+            "0\r\nno colon\r\n",
+            "0\r\nx : y\r\n",
+            "0\r\n: y\r\n",
+            "0\r\nx: y\r\n folded\r\n",
+            "0\r\nx: \x7f\r\n",
         ] {
             assert!(Chunks::new().walk(text.as_bytes()).is_err(), "{text:?}");
         }

@@ -170,6 +170,7 @@ fn trailers(input: &mut BytesMut) -> Result<Decoded, Malformed> {
         Ok(httparse::Status::Partial) if input.len() >= MAX_TRAILERS => return Err(Malformed("its trailers are too large")),
         Ok(httparse::Status::Partial) => return Ok(Decoded::More),
         Ok(httparse::Status::Complete((length, fields))) => (length, map(fields)),
+        Err(httparse::Error::TooManyHeaders) => return Err(Malformed("its trailers are too large")),
         Err(_) => return Err(Malformed("its trailers are malformed")),
     };
     drop(input.split_to(length));
