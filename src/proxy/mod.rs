@@ -12,6 +12,9 @@ mod connection;
 mod departure;
 mod error;
 mod filter;
+#[cfg(any(test, genkan_fuzz))]
+#[cfg_attr(test, expect(clippy::missing_panics_doc, reason = "it is a test"))]
+pub mod fuzz;
 mod headers;
 mod health;
 mod http;

@@ -182,8 +182,7 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
     if waits && respond.send_informational(continue_100()).is_err() {
         return;
     }
-    let announced = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let body = RequestBody::http2(body, announced, &connection.body_rules());
+    let body = RequestBody::http2(body, announced(&head.headers), &connection.body_rules());
     let mut exchange = std::pin::pin!(exchange(connection, head, body));
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(answered) => Poll::Ready(Some(answered)),
@@ -196,6 +195,11 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
         Some(Err(_)) => respond.send_reset(Reason::REFUSED_STREAM),
         None => {}
     }
+}
+
+/// The length that a head gives its body. One that is no number is refused in `request::check`.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
 fn continue_100() -> Response<()> {

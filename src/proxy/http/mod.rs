@@ -7,6 +7,9 @@ pub mod cleartext;
 mod cloud_trace;
 mod exchange;
 mod forwarded;
+#[cfg(any(test, genkan_fuzz))]
+#[expect(clippy::expect_used, reason = "a fuzzer looks for panics")]
+pub mod fuzz;
 mod gke;
 mod guard;
 pub mod http1;

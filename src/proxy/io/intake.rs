@@ -186,54 +186,8 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::proxy::io::phase::PhaseLimits;
-    use crate::proxy::timer::Timers;
-
-    /// Feeds pieces to an intake as a socket would, and collects what the codec gets until it is held or asks for more.
-    struct Feed {
-        intake: Intake,
-        phase: Phase,
-        /// Each request is answered as soon as the next is waited for.
-        answers: bool,
-    }
-
-    impl Feed {
-        fn new(answers: bool) -> Self {
-            let limit = Duration::from_secs(60);
-            let phase = Phase::new(&Timers::default(), PhaseLimits { request_head: limit, keep_alive: limit });
-            Self { intake: Intake::new(HeadLimits { bytes: 1000, fields: 10 }), phase, answers }
-        }
-
-        fn feed(&mut self, piece: &[u8], size: usize) -> io::Result<Vec<u8>> {
-            let mut got = Vec::new();
-            let mut socket = piece;
-            loop {
-                let mut space = vec![0; size];
-                let mut buf = ReadBuf::new(&mut space);
-                match self.intake.next(&self.phase, &mut buf)? {
-                    Next::Given => got.extend_from_slice(buf.filled()),
-                    Next::Read | Next::Held { .. } if !socket.is_empty() => {
-                        let length = socket.len().min(size);
-                        buf.put_slice(&socket[..length]);
-                        socket = &socket[length..];
-                        self.intake.take(&self.phase, &mut buf, 0);
-                        got.extend_from_slice(buf.filled());
-                    }
-                    Next::Held { .. } if self.answers => self.answer(),
-                    Next::Read | Next::Held { .. } | Next::Over => return Ok(got),
-                }
-            }
-        }
-
-        fn answer(&self) {
-            self.phase.exchange_opened();
-            self.phase.exchange_closed();
-            self.phase.flushed();
-        }
-    }
+    use crate::proxy::io::feed::Feed;
 
     const POST: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
     const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";

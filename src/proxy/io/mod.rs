@@ -3,6 +3,11 @@
 //! looked at.
 
 mod chunks;
+#[cfg(any(test, genkan_fuzz))]
+mod feed;
+#[cfg(any(test, genkan_fuzz))]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fuzzer looks for panics")]
+pub mod fuzz;
 pub mod head;
 mod intake;
 pub mod linger;
