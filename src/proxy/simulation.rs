@@ -1,18 +1,21 @@
-//! Balancing, probes and outliers together, over many seeds and hours of a clock that is turned by hand: what must hold
+//! Balancing, probes, outliers and pooled connections together, over many seeds and hours of a clock that is turned by hand: what must hold
 //! whatever endpoints do. A seed that fails is printed, and fails again.
 
+use std::cell::Cell;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::backend::{Backend, Endpoint, InFlight, running};
 use super::balance::{Client, pick};
-use super::clock::{in_millis, simulated};
+use super::clock::{in_millis, millis, simulated};
 use super::error::ErrorKind;
 use super::health::outlier::Outlier;
 use super::health::verdict::{Outcome, Verdict};
 use super::random::Random;
 use super::timer::Timers;
+use super::upstream::pool::{Pooled, Pools};
 use crate::model::{self, BackendLimits, EndpointAddress, EndpointState, LoadBalancing, Outliers, Probe, Readiness};
 
 const SEEDS: u64 = 300;
@@ -29,19 +32,62 @@ enum Truth {
     Down,
 }
 
+/// A connection to an endpoint. The pool has one half of it, or a request; the backend's half is in the world's hands.
+struct Line(Rc<Wire>);
+
+struct Wire {
+    /// What the endpoint is known by.
+    endpoint: u64,
+    /// Closed by the backend, or it has said something unasked.
+    spoilt: Cell<bool>,
+    /// When it was last put into the pool; `None` while it carries a request.
+    idle: Cell<Option<u64>>,
+}
+
+impl Wire {
+    /// Not too old.
+    fn is_fresh(&self) -> bool {
+        self.idle.get().is_some_and(|since| millis() < since + in_millis(KEEP_ALIVE))
+    }
+}
+
+impl Pooled for Line {
+    fn is_idle(&self) -> bool {
+        !self.0.spoilt.get()
+    }
+
+    fn rest(&mut self) {
+        self.0.idle.set(Some(millis()));
+    }
+}
+
+/// A request that is going on.
+struct Open {
+    /// Which endpoint it is at.
+    at: usize,
+    guard: InFlight,
+    line: Line,
+}
+
+/// As long as an idle connection is kept.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+
 struct World {
     random: Random,
     backend: Backend,
     probe: Probe,
     truths: Vec<Truth>,
     verdicts: Vec<Verdict>,
-    /// Requests that are going on, each at its endpoint.
-    requests: Vec<(usize, InFlight)>,
+    requests: Vec<Open>,
+    pools: Pools<Line>,
+    /// Every connection that is not known to be gone.
+    wires: Vec<Rc<Wire>>,
     timers: Timers,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
+        simulated::pass(Duration::ZERO);
         let random = Random::seeded(seed);
         let count = 1 + random.below(6);
         let limits = BackendLimits { requests_per_endpoint: 1 + random.below(5), ..BackendLimits::default() };
@@ -61,16 +107,28 @@ impl World {
             ..model::Backend::default()
         });
         let verdicts = vec![Verdict::from(EndpointState::Unknown); count];
-        Self { random, backend, probe, truths: vec![Truth::Well; count], verdicts, requests: Vec::new(), timers: Timers::default() }
+        Self {
+            random,
+            backend,
+            probe,
+            truths: vec![Truth::Well; count],
+            verdicts,
+            requests: Vec::new(),
+            pools: Pools::default(),
+            wires: Vec::new(),
+            timers: Timers::default(),
+        }
     }
 
     fn step(&mut self) {
         let endpoint = self.random.below(self.truths.len());
-        match self.random.below(12) {
+        match self.random.below(14) {
             0 => self.truths[endpoint] = [Truth::Well, Truth::Faulty, Truth::Down][self.random.below(3)],
             1 => simulated::pass(Duration::from_millis(self.random.next() % 20_000)),
             2..=4 => self.check(endpoint),
             5..=8 => self.ask(),
+            9 => self.spoil(),
+            10 => self.sweep(),
             _ => self.end(),
         }
         self.hold();
@@ -104,7 +162,38 @@ impl World {
         assert!(!picked.is_avoided() || !self.backend.endpoints.iter().any(better), "left out while there are others");
         let index = self.backend.endpoints.iter().position(|endpoint| endpoint.id == picked.id).unwrap();
         let guard = self.backend.give(&picked, &self.timers).expect("it had room");
-        self.requests.push((index, guard));
+        let line = self.connect(picked.id);
+        self.requests.push(Open { at: index, guard, line });
+    }
+
+    /// A connection from the pool, if there is one, or a new one.
+    fn connect(&mut self, endpoint: u64) -> Line {
+        let usable = |wire: &&Rc<Wire>| wire.endpoint == endpoint && !wire.spoilt.get() && wire.is_fresh();
+        let youngest = self.wires.iter().filter(usable).filter_map(|wire| wire.idle.get()).max();
+        let Some(line) = self.pools.take(endpoint) else {
+            assert_eq!(youngest, None, "there was one");
+            let wire = Rc::new(Wire { endpoint, spoilt: Cell::new(false), idle: Cell::new(None) });
+            self.wires.push(wire.clone());
+            return Line(wire);
+        };
+        assert_eq!(line.0.endpoint, endpoint, "it leads to another");
+        assert!(!line.0.spoilt.get(), "nobody else may use what a backend has closed or spoken on");
+        assert_eq!(line.0.idle.replace(None), youngest, "the one that was used last, and one that no request has");
+        line
+    }
+
+    /// A backend closes a connection, or speaks unasked.
+    fn spoil(&mut self) {
+        if !self.wires.is_empty() {
+            self.wires[self.random.below(self.wires.len())].spoilt.set(true);
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.pools.sweep();
+        // A wire of which nobody has the other half is gone.
+        self.wires.retain(|wire| Rc::strong_count(wire) > 1);
+        assert!(self.wires.iter().all(|wire| wire.idle.get().is_none() || wire.is_fresh()), "kept for too long");
     }
 
     /// One of the requests ends, as its endpoint is now.
@@ -112,10 +201,12 @@ impl World {
         if self.requests.is_empty() {
             return;
         }
-        let (index, guard) = self.requests.swap_remove(self.random.below(self.requests.len()));
-        let failed = self.truths[index] != Truth::Well;
-        if self.truths[index] == Truth::Down {
+        let Open { at, guard, line } = self.requests.swap_remove(self.random.below(self.requests.len()));
+        let failed = self.truths[at] != Truth::Well;
+        if self.truths[at] == Truth::Down {
             guard.endpoint().suspect();
+        } else if !line.0.spoilt.get() {
+            self.pools.put(guard.endpoint().id, line, KEEP_ALIVE);
         }
         let before = self.ejected();
         let share = usize::from(self.backend.model.outliers.unwrap().share);
@@ -132,7 +223,7 @@ impl World {
     /// What holds at any time.
     fn hold(&self) {
         for (index, endpoint) in self.backend.endpoints.iter().enumerate() {
-            let requests = self.requests.iter().filter(|(at, _)| *at == index).count();
+            let requests = self.requests.iter().filter(|open| open.at == index).count();
             assert_eq!(endpoint.in_flight(), requests, "every request is counted once");
             assert!(requests <= self.backend.model.limits.requests_per_endpoint);
             assert_eq!(endpoint.is_ready(), self.verdicts[index].state == EndpointState::Ready);
@@ -148,8 +239,7 @@ impl World {
         let mut asked = vec![0; self.truths.len()];
         for _ in 0..1000 {
             self.ask();
-            let (index, _) = self.requests.last().expect("all are ready");
-            asked[*index] += 1;
+            asked[self.requests.last().expect("all are ready").at] += 1;
             self.end();
         }
         assert!(asked.iter().all(|times| *times > 0), "{asked:?}");

@@ -190,9 +190,8 @@ impl Worker {
 
     /// Looks after everything that waits. `false`: it is over.
     fn sweep(&self) -> bool {
-        let now = Instant::now();
-        self.upstream.timers.sweep(now);
-        self.upstream.pools.sweep(now);
+        self.upstream.timers.sweep(Instant::now());
+        self.upstream.pools.sweep();
         let stage = self.drain.stage();
         let departures = self.live.load().departures.count();
         if stage != self.told.replace(stage) || departures != self.departures.replace(departures) {

@@ -15,6 +15,7 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
+use super::pool::Pooled;
 use crate::proxy::body::{Frame, Length, RequestBody};
 use crate::proxy::error::{ErrorKind, ProxyError};
 use head::{Asked, Parsed, RequestHead, ResponseHead};
@@ -88,21 +89,6 @@ impl Connection {
         Self { stream, input: BytesMut::new(), output: BytesMut::new() }
     }
 
-    /// Whether a request may be written to it: it is open, and the backend has said nothing unasked.
-    pub fn is_idle(&self) -> bool {
-        let mut byte = [0];
-        self.input.is_empty() && matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    /// Gives back what an idle connection does not need.
-    pub fn rest(&mut self) {
-        for buffer in [&mut self.input, &mut self.output] {
-            if buffer.capacity() > MAX_KEPT_BUFFER {
-                *buffer = BytesMut::new();
-            }
-        }
-    }
-
     /// The stream, and what the backend sent after its head: for a tunnel.
     pub fn into_parts(self) -> (TcpStream, Bytes) {
         (self.stream, self.input.freeze())
@@ -113,6 +99,21 @@ impl Connection {
         let size = usize::try_from(expected).unwrap_or(MAX_READ).clamp(MIN_READ, MAX_READ);
         self.input.reserve(size);
         poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
+    }
+}
+
+impl Pooled for Connection {
+    fn is_idle(&self) -> bool {
+        let mut byte = [0];
+        self.input.is_empty() && matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    fn rest(&mut self) {
+        for buffer in [&mut self.input, &mut self.output] {
+            if buffer.capacity() > MAX_KEPT_BUFFER {
+                *buffer = BytesMut::new();
+            }
+        }
     }
 }
 

@@ -6,13 +6,22 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::http1::Connection;
+use crate::proxy::clock::now;
 
 /// The idle connections of a worker.
-#[derive(Default)]
-pub struct Pools(RefCell<HashMap<u64, Vec<Idle>, foldhash::fast::RandomState>>);
+pub struct Pools<C = Connection>(RefCell<HashMap<u64, Vec<Idle<C>>, foldhash::fast::RandomState>>);
 
-struct Idle {
-    connection: Connection,
+/// What a pool asks of a connection.
+pub trait Pooled {
+    /// Whether a request may be written to it: it is open, and the backend has said nothing unasked.
+    fn is_idle(&self) -> bool;
+
+    /// Gives back what an idle connection does not need.
+    fn rest(&mut self);
+}
+
+struct Idle<C> {
+    connection: C,
     /// Not used after this.
     until: Instant,
 }
@@ -23,12 +32,18 @@ const MAX_IDLE: usize = 256;
 /// However long a backend keeps its connections.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-impl Pools {
+impl<C> Default for Pools<C> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<C: Pooled> Pools<C> {
     /// A connection to this endpoint that can take a request, if there is one.
-    pub fn take(&self, endpoint: u64) -> Option<Connection> {
+    pub fn take(&self, endpoint: u64) -> Option<C> {
         let mut pools = self.0.borrow_mut();
         let idle = pools.get_mut(&endpoint)?;
-        let now = Instant::now();
+        let now = now();
         while let Some(Idle { connection, until }) = idle.pop() {
             if now < until && connection.is_idle() {
                 return Some(connection);
@@ -38,8 +53,8 @@ impl Pools {
     }
 
     /// Keeps a connection for as long as it may stay unused.
-    pub fn put(&self, endpoint: u64, mut connection: Connection, keep_alive: Duration) {
-        let until = Instant::now() + keep_alive.min(LONGEST);
+    pub fn put(&self, endpoint: u64, mut connection: C, keep_alive: Duration) {
+        let until = now() + keep_alive.min(LONGEST);
         connection.rest();
         let mut pools = self.0.borrow_mut();
         let idle = pools.entry(endpoint).or_default();
@@ -49,7 +64,8 @@ impl Pools {
     }
 
     /// Closes what has been unused for too long. Endpoints that are gone leave in this way, too.
-    pub fn sweep(&self, now: Instant) {
+    pub fn sweep(&self) {
+        let now = now();
         self.0.borrow_mut().retain(|_, idle| {
             idle.retain(|idle| now < idle.until);
             !idle.is_empty()
