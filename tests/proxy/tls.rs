@@ -269,3 +269,31 @@ async fn a_client_that_closes_its_side_still_gets_its_answer_or_a_clean_end() {
     }
     wait_until("no connection stays", DEADLINE, async || proxy.metric("genkan_connections", &[]).await == Some(0.0)).await;
 }
+
+/// In records of one byte each the hello of 60 KB that its head promises takes six times as many bytes, and a reader that
+/// puts it together anew each time would take the square of that.
+#[tokio::test]
+async fn a_handshake_may_have_only_so_many_bytes() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut stream = proxy.client().tcp().await.unwrap();
+    let hello = [&[1, 0, 0xea, 0x60, 3, 3][..], &vec![7; 60_000]].concat();
+    let records: Vec<u8> = hello.iter().flat_map(|byte| [22, 3, 1, 0, 1, *byte]).collect();
+    let mut sent = 0;
+    // A part at a time, each once the one before has been read: what the kernel holds would hide where reading ends.
+    let ended = in_time("the proxy to end it", async {
+        for part in records.chunks(1024) {
+            if stream.write_all(part).await.is_err() {
+                break;
+            }
+            sent += part.len();
+            if tokio::time::timeout(std::time::Duration::from_millis(20), stream.read(&mut [0; 64])).await.is_ok() {
+                break;
+            }
+        }
+    });
+    ended.await;
+    assert!((60 * 1024..80 * 1024).contains(&sent), "{sent} bytes were read of it");
+    wait_until("it is counted", DEADLINE, async || proxy.metric("genkan_tls_handshakes_total", &[("result", "protocol")]).await == Some(1.0)).await;
+    assert_eq!(proxy.https().await.get("/").await.status, 200);
+}

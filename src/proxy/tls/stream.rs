@@ -22,7 +22,8 @@ pub struct Hello(StartHandshake<Wire>);
 pub struct TlsStream(server::TlsStream<Wire>, TlsPolicy);
 
 /// Reads the first message of a handshake.
-pub async fn read_hello(wire: Wire) -> io::Result<Hello> {
+pub async fn read_hello(mut wire: Wire) -> io::Result<Hello> {
+    wire.begin_handshake();
     LazyConfigAcceptor::new(Acceptor::default(), wire).await.map(Hello)
 }
 
@@ -39,7 +40,9 @@ impl Hello {
 
     /// Does the rest, as `policy` has it.
     pub async fn finish(self, config: Arc<ServerConfig>, policy: TlsPolicy) -> io::Result<TlsStream> {
-        self.0.into_stream(config).await.map(|stream| TlsStream(stream, policy))
+        let mut stream = self.0.into_stream(config).await?;
+        stream.get_mut().0.end_handshake();
+        Ok(TlsStream(stream, policy))
     }
 }
 
