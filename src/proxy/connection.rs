@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,7 +124,7 @@ impl Arriving {
             (live.offer(listener, policy), policy.clone())
         };
         let Some(config) = config else { return Err((HandshakeFailure::NoCertificate, None)) };
-        hello.finish(config, policy).await.map_err(|error| (failure(&error), Some(error)))
+        self.worker.handshakes.take(pin!(hello.finish(config, policy))).await.map_err(|error| (failure(&error), Some(error)))
     }
 
     /// Whether there is nothing to serve for what the client asks for.

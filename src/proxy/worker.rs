@@ -18,6 +18,7 @@ use super::accept::{Accepted, Acceptor, Change};
 use super::live::Live;
 use super::random::Random;
 use super::timer::{SWEEP, Timers};
+use super::tls::turns::Turns;
 use super::upstream::Upstream;
 use super::upstream::pool::Pools;
 use super::{Mode, connection};
@@ -43,6 +44,8 @@ pub struct Worker {
     pub live: Arc<ArcSwap<Live>>,
     /// Towards backends.
     pub upstream: Upstream,
+    /// Of clients.
+    pub handshakes: Turns,
     /// Where it counts.
     pub metrics: Arc<WorkerMetrics>,
     /// Where exchanges are written.
@@ -133,6 +136,7 @@ impl Start {
         let worker = Rc::new(Worker {
             live: self.live,
             upstream,
+            handshakes: Turns::default(),
             metrics: self.metrics,
             access_log: self.access_log,
             random: Random::new(),

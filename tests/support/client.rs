@@ -105,6 +105,15 @@ impl TestClient {
         self
     }
 
+    /// The first message of a handshake, in its record.
+    pub fn hello(&self) -> Vec<u8> {
+        let name = ServerName::try_from(self.server_name.clone()).expect("tests ask for valid names");
+        let mut client = rustls::ClientConnection::new(self.config.clone(), name).expect("the client is set up");
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).expect("a vector takes everything");
+        hello
+    }
+
     /// A connection without anything on it.
     pub async fn tcp(&self) -> io::Result<TcpStream> {
         let stream = match self.from {

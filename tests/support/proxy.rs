@@ -20,6 +20,8 @@ use super::{Answer, DEADLINE, Http1, Leaf, SecretDirectory, TestBackend, TestCer
 #[derive(Clone, Default)]
 pub struct Configuration {
     listeners: Option<String>,
+    /// 2 if nobody says.
+    workers: Option<usize>,
     https: String,
     http: String,
     backends: Vec<(String, String)>,
@@ -111,6 +113,13 @@ impl Configuration {
         self
     }
 
+    /// Another number of workers.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
     /// A top-level key with its value.
     #[must_use]
     pub fn more(mut self, yaml: &str) -> Self {
@@ -128,7 +137,7 @@ impl Configuration {
                 "\n  - {{ name: https, address: \"127.0.0.1:0\", protocol: HTTPS{https} }}\n  - {{ name: http, address: \"127.0.0.1:0\", protocol: HTTP{http} }}\n"
             )),
         }
-        yaml.push_str("admin: { address: \"127.0.0.1:0\" }\nworkers: 2\n");
+        yaml.push_str(&format!("admin: {{ address: \"127.0.0.1:0\" }}\nworkers: {}\n", self.workers.unwrap_or(2)));
         yaml.push_str("certificates:\n  - { secret: tls }\n");
         for certificate in &self.certificates {
             yaml.push_str(&format!("  - {certificate}\n"));

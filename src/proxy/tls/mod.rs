@@ -5,6 +5,7 @@ mod certificates;
 pub mod hello;
 pub mod stream;
 mod tickets;
+pub mod turns;
 
 use std::sync::Arc;
 
