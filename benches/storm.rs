@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::{Configuration, KeyKind, TestBackend, TestClient, TestProxy, Validity};
+use support::{Configuration, Http1, KeyKind, TestBackend, TestClient, TestProxy, Validity};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep_until, timeout};
@@ -53,12 +53,14 @@ async fn measure() {
         proxy.wait_certificate(&leaf).await;
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
-            let quiet = Latencies::of(&proxy).await;
+            let quiet = Latencies::of(connect(&proxy).await).await;
+            let connections = connect(&proxy).await;
             let storm = Storm::start(&proxy.client());
-            let during = Latencies::of(&proxy).await;
+            let during = Latencies::of(connections).await;
+            let newcomer = newcomer(&proxy.client()).await;
             let answered = storm.stop();
             let ratio = during.percentile(99).as_secs_f64() / quiet.percentile(99).as_secs_f64();
-            println!("{kind:?}: quiet {quiet}; with {answered} handshakes/s answered {during}; p99 is {ratio:.1} times as long");
+            println!("{kind:?}: quiet {quiet}; with {answered} handshakes/s answered {during}; p99 is {ratio:.1} times as long; {newcomer}");
             ratios.push(ratio);
         }
         ratios.sort_by(f64::total_cmp);
@@ -71,17 +73,34 @@ fn pin(pid: u32, processor: &str) {
     let _ = Command::new("taskset").args(["-a", "-p", "-c", processor, &pid.to_string()]).output();
 }
 
+async fn connect(proxy: &TestProxy) -> Vec<Http1> {
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        connections.push(proxy.https().await);
+    }
+    connections
+}
+
+/// How a client fares that comes during a storm, and tries again when it is turned away.
+async fn newcomer(client: &TestClient) -> String {
+    let started = Instant::now();
+    for tries in 1..=50 {
+        if let Ok(Ok(mut connection)) = timeout(Duration::from_secs(1), client.try_http1()).await
+            && connection.try_request("GET", "/", &[], b"").await.is_ok_and(|answer| answer.status == 200)
+        {
+            return format!("a newcomer had its answer after {tries} tries, {:?}", started.elapsed());
+        }
+    }
+    "a newcomer had no answer".to_owned()
+}
+
 /// How long requests took.
 struct Latencies(Vec<Duration>);
 
 impl Latencies {
-    async fn of(proxy: &TestProxy) -> Self {
+    async fn of(connections: Vec<Http1>) -> Self {
         let mut clients = JoinSet::new();
         let period = Duration::from_secs(1) * CONNECTIONS / REQUESTS_A_SECOND;
-        let mut connections = Vec::new();
-        for _ in 0..CONNECTIONS {
-            connections.push(proxy.https().await);
-        }
         let start = tokio::time::Instant::now();
         for (mut connection, index) in connections.into_iter().zip(0..) {
             clients.spawn(async move {

@@ -24,6 +24,7 @@ use super::live::{Live, LiveListener, LiveSocket};
 use super::timer::Timer;
 use super::tls::hello::{self, Opening};
 use super::tls::stream::{self, Hello, TlsStream};
+use super::tls::turns::TooMany;
 use super::tunnel;
 use super::worker::Worker;
 use crate::model::{PlainHttp, Protocol};
@@ -124,7 +125,8 @@ impl Arriving {
             (live.offer(listener, policy), policy.clone())
         };
         let Some(config) = config else { return Err((HandshakeFailure::NoCertificate, None)) };
-        self.worker.handshakes.take(pin!(hello.finish(config, policy))).await.map_err(|error| (failure(&error), Some(error)))
+        let finished = self.worker.handshakes.take(pin!(hello.finish(config, policy))).await;
+        finished.map_err(|TooMany| (HandshakeFailure::Overloaded, None))?.map_err(|error| (failure(&error), Some(error)))
     }
 
     /// Whether there is nothing to serve for what the client asks for.

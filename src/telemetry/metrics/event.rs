@@ -61,6 +61,8 @@ pub enum HandshakeFailure {
     UnknownServerName,
     /// There is none that this client could verify.
     NoCertificate,
+    /// Too many handshakes that came later wait for their turn.
+    Overloaded,
 }
 
 /// What happened to a connection outside of an exchange.
@@ -96,7 +98,7 @@ pub enum ConnectionEvent {
 
 impl HandshakeOutcome {
     /// Every outcome there is.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Complete { tls13: true, resumed: false },
         Self::Complete { tls13: true, resumed: true },
         Self::Complete { tls13: false, resumed: false },
@@ -106,6 +108,7 @@ impl HandshakeOutcome {
         Self::Failed(HandshakeFailure::Protocol),
         Self::Failed(HandshakeFailure::UnknownServerName),
         Self::Failed(HandshakeFailure::NoCertificate),
+        Self::Failed(HandshakeFailure::Overloaded),
     ];
 
     /// Its place in [`Self::ALL`].
@@ -133,6 +136,7 @@ impl HandshakeFailure {
             Self::Protocol => "protocol",
             Self::UnknownServerName => "unknown_server_name",
             Self::NoCertificate => "no_certificate",
+            Self::Overloaded => "overloaded",
         }
     }
 }
