@@ -11,6 +11,7 @@ mod departure;
 mod dev;
 mod drain;
 mod examples;
+mod faults;
 mod filters;
 mod gke;
 mod health;

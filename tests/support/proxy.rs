@@ -193,6 +193,16 @@ impl TestProxy {
         proxy
     }
 
+    /// The same with its standard output going elsewhere, which is where its access log is.
+    pub async fn start_writing_to(configuration: &Configuration, stdout: fs::File) -> Self {
+        let mut proxy = Self::launch("run", stdout.into(), |directory, _| {
+            fs::write(directory.join("genkan.yaml"), configuration.yaml()).expect("the test's directory is ours");
+            vec!["-f".to_owned(), directory.join("genkan.yaml").display().to_string()]
+        });
+        proxy.started().await;
+        proxy
+    }
+
     /// Starts `genkan run` with these arguments and waits for nothing. A Secret for `localhost` is there as `tls`.
     pub fn spawn(arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
         Self::spawn_command("run", arguments)
@@ -200,6 +210,10 @@ impl TestProxy {
 
     /// The same for another command that serves.
     pub fn spawn_command(name: &str, arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
+        Self::launch(name, Stdio::piped(), arguments)
+    }
+
+    fn launch(name: &str, stdout: Stdio, arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
         let directory = tempfile::tempdir().expect("there is a directory for temporary files");
         let certificates = TestCertificates::new();
         let first_leaf = certificates.leaf(&["localhost", "*.example.test"]);
@@ -210,11 +224,11 @@ impl TestProxy {
             .args(["--log-format", "json"])
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program can be started");
-        let stdout = Lines::read(child.stdout.take().expect("it is a pipe"));
+        let stdout = child.stdout.take().map(Lines::read).unwrap_or_default();
         let stderr = Lines::read(child.stderr.take().expect("it is a pipe"));
         Self { child, exited: None, directory, certificates, secret, first_leaf, stdout, stderr, admin: None }
     }
