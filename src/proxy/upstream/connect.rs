@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::http1::Connection;
@@ -38,6 +39,11 @@ async fn open_any(endpoint: &Endpoint) -> io::Result<TcpStream> {
     result
 }
 
+/// For so long may what was sent go without an acknowledgement (TCP_USER_TIMEOUT, tcp(7)). A host that is gone without a
+/// word acknowledges nothing, where one that is slow to answer has acknowledged the request at once: the one is lost and
+/// may be sent elsewhere, the other is waited for. Long enough for four packets lost in a row.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+
 /// Opens a connection to an address.
 pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
@@ -46,5 +52,6 @@ pub async fn open(address: SocketAddr) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     stream.set_nodelay(true)?;
+    SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     Ok(stream)
 }
