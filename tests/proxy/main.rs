@@ -30,5 +30,6 @@ mod queue;
 mod reload;
 mod sets;
 mod snapshot;
+mod stalls;
 mod startup;
 mod tls;

@@ -113,10 +113,11 @@ impl Connection {
     }
 
     /// How long what the client still sends is taken, so that the last answer is not lost to a reset: a request that was
-    /// refused half-way, or HTTP/2's word for each piece of an answer that has been read. An HTTP/1 client that has asked
-    /// all it will sends nothing more.
+    /// refused half-way, or HTTP/2's word for each piece of an answer that has been read. A client without an answer has
+    /// nothing to lose, and an HTTP/1 client that has asked all it will sends nothing more.
     pub fn listens_for(&self, http2: bool) -> Duration {
         match (self.refused.get(), http2) {
+            (_, true) if self.phase.exchanges().0 == 0 => EARLY,
             (_, true) => self.response_write.saturating_sub(self.phase.idle_for()),
             (true, false) => EARLY,
             (false, false) => Duration::ZERO,
