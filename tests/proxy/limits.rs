@@ -161,6 +161,10 @@ async fn connection_age_ends_a_connection_between_requests() {
     .await;
     assert!(started.elapsed() > Duration::from_millis(500), "not before its time");
     client.closed().await;
+    let mut silent = proxy.https().await;
+    assert_eq!(silent.get("/").await.get("connection"), None);
+    silent.closed().await;
+    assert!(proxy.metric("genkan_connection_events_total", &[("event", "aged")]).await >= Some(2.0));
 }
 
 #[tokio::test]

@@ -99,8 +99,9 @@ enum Answered {
 }
 
 fn recorded(connection: &Connection, mut response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
-    // From the first word of the end on, clients are to come back on a new connection.
-    if connection.worker.stage() >= Stage::Leaving && record.request.version < Version::HTTP_2 {
+    // From the first word of the end on, clients are to come back on a new connection; and so are those of one that is old.
+    let leaving = connection.worker.stage() >= Stage::Leaving || connection.phase.is_leaving();
+    if leaving && record.request.version < Version::HTTP_2 {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| RecordedBody::new(body, record))

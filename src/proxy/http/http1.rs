@@ -63,18 +63,22 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
     let head = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
     let io = TokioIo::new(Observed::new(stream, connection.phase.clone(), head));
     let mut serving = builder(limits).serve_connection(io, service);
-    let (mut leaving, mut awaited) = (false, false);
+    let (mut leaving, mut awaited, mut aged) = (false, false, false);
     let end = poll_fn(|cx| {
         loop {
             // Its shutdown is a flush: see `Observed`.
             if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
                 return Poll::Ready(ended(connection, result));
             }
-            if !leaving && connection.is_to_leave(Stage::Closing, age, cx) {
+            if !aged && age.poll(cx).is_ready() {
+                aged = true;
+                connection.note_leaving();
+                connection.phase.leaving(AGED);
+            }
+            if !leaving && connection.worker.stage() >= Stage::Closing {
                 match connection.phase.owes() {
                     Owed::Nothing => {
                         leaving = true;
-                        connection.note_leaving();
                         // An idle connection has just had its last read.
                         Pin::new(&mut serving).graceful_shutdown();
                         continue;
@@ -118,6 +122,10 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
 fn joined(read: Bytes, rest: Bytes) -> Bytes {
     if read.is_empty() { rest } else { [read, rest].concat().into() }
 }
+
+/// How long a connection that is old waits for one more request, whose answer says that it was the last. Ended at once, it
+/// would lose the request that is on its way.
+const AGED: Duration = Duration::from_secs(2);
 
 /// How long a connection that was accepted just before the end may take to send its first request.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);

@@ -130,6 +130,11 @@ impl Phase {
         }
     }
 
+    /// Whether its next answer is to be the last.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.get().is_some()
+    }
+
     /// It carries another protocol from now on, which has a limit of its own.
     pub fn tunnel(&self) {
         self.state.set(State::Tunnel);
