@@ -2,6 +2,7 @@
 //! names, descriptors and slow peers do is in `reload`, `health` and `limits`.
 
 use std::fs::OpenOptions;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use super::nginx::{Nginx, free_address};
@@ -15,7 +16,8 @@ async fn a_backend_that_is_killed_takes_no_request_with_it() {
         return;
     }
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let addresses = [free_address(), free_address()];
+    // Of an address of their own: a port of a process that was killed is anybody's, also another test's.
+    let addresses = [free_address(), free_address()].map(|address| SocketAddr::new([127, 66, 0, 1].into(), address.port()));
     let start = |index: usize| Nginx::start(directories[index].path(), addresses[index]).expect("nginx can be started");
     let mut running = [Some(start(0)), Some(start(1))];
     let probe = "readinessProbe: { httpGet: { path: /healthz }, periodSeconds: 1 }";
