@@ -137,7 +137,7 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Io(error))),
                 Poll::Pending => {}
             }
-            if !leaving && connection.is_to_leave(Stage::Leaving, age, cx) {
+            if !leaving && (age.poll(cx).is_ready() || connection.worker.stage() >= Stage::Leaving) {
                 leaving = true;
                 connection.note_leaving();
                 serving.graceful_shutdown();

@@ -25,7 +25,6 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
 use std::time::Duration;
 
 use self::forwarded::Origin;
@@ -139,11 +138,6 @@ impl Connection {
         let live = self.worker.live.load();
         let limit = live.snapshot.limits.request_body.unwrap_or(u64::MAX);
         BodyRules { limit, period: live.snapshot.timeouts.request_body, timers: &self.worker.upstream.timers }
-    }
-
-    /// Whether the end of the process has come to `stage`, or the connection is old enough.
-    fn is_to_leave(&self, stage: Stage, age: &Timer, cx: &mut Context<'_>) -> bool {
-        age.poll(cx).is_ready() || self.worker.stage() >= stage
     }
 
     /// It is asked to leave.
