@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::manifests::{behind, ingress, map, nginx_is_here, shipped};
+use super::manifests::{behind, ingress, map, shipped};
 use super::nginx::{self, Nginx};
 use super::support::{DEADLINE, Reply, TestBackend, TestProxy, command, wait_until};
 
@@ -159,7 +159,7 @@ async fn a_saved_manifest_is_served_under_localhost_at_once() {
 /// The tutorial's two files, nothing else: the certificate is the local CA's, and a browser that trusts it is content.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_that_trusts_the_local_ca_opens_the_tutorial() {
-    if !nginx_is_here() || !browser_is_here() {
+    if !nginx::is_here() || !browser_is_here() {
         return;
     }
     let at = tempfile::tempdir().unwrap();

@@ -3,16 +3,13 @@
 
 use std::fs::OpenOptions;
 use std::net::SocketAddr;
-use std::process::{Command, Stdio};
 
-use super::nginx::{Nginx, free_address};
+use super::nginx::{self, Nginx, free_address};
 use super::support::{Configuration, DEADLINE, Load, TestBackend, TestProxy, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backend_that_is_killed_takes_no_request_with_it() {
-    if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "nginx is to be installed where the tests run for everybody");
-        eprintln!("skipped: nginx is not installed");
+    if !nginx::is_here() {
         return;
     }
     let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

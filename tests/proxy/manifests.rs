@@ -4,7 +4,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -61,15 +61,6 @@ pub fn ingress(name: &str, annotations: &str, host: &str, paths: &[(&str, &str)]
     text
 }
 
-pub fn nginx_is_here() -> bool {
-    let here = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-    assert!(here || std::env::var_os("CI").is_none(), "nginx is to be installed where the tests run for everybody");
-    if !here {
-        eprintln!("skipped: nginx is not installed");
-    }
-    here
-}
-
 /// The status of `GET /` with curl, which verifies the certificate.
 fn curl(proxy: &TestProxy, authority: &Path, host: &str) -> String {
     let address = proxy.listener("https");
@@ -84,7 +75,7 @@ fn curl(proxy: &TestProxy, authority: &Path, host: &str) -> String {
 
 #[tokio::test]
 async fn the_tutorials_two_files_serve_https_with_flags_for_the_rest() {
-    if !nginx_is_here() {
+    if !nginx::is_here() {
         return;
     }
     let at = tempfile::tempdir().unwrap();
@@ -121,7 +112,7 @@ async fn the_tutorials_two_files_serve_https_with_flags_for_the_rest() {
 
 #[tokio::test]
 async fn the_tutorials_objects_may_come_in_any_order_and_at_any_time() {
-    if !nginx_is_here() {
+    if !nginx::is_here() {
         return;
     }
     let at = tempfile::tempdir().unwrap();

@@ -53,6 +53,16 @@ impl Drop for Nginx {
     }
 }
 
+/// Whether there is one. Only where one person runs them are the tests skipped that need it.
+pub fn is_here() -> bool {
+    let here = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
+    assert!(here || std::env::var_os("CI").is_none(), "nginx is to be installed where the tests run for everybody");
+    if !here {
+        eprintln!("skipped: nginx is not installed");
+    }
+    here
+}
+
 /// A port that was free a moment ago.
 pub fn free_address() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has a free port")
@@ -61,9 +71,7 @@ pub fn free_address() -> SocketAddr {
 #[tokio::test]
 async fn the_welcome_page_is_served_over_https_once_it_answers_the_probe() {
     let directory = tempfile::tempdir().unwrap();
-    if Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_err() {
-        assert!(std::env::var_os("CI").is_none(), "nginx is to be installed where the tests run for everybody");
-        eprintln!("skipped: nginx is not installed");
+    if !is_here() {
         return;
     }
     let address = free_address();

@@ -127,6 +127,13 @@ impl Configuration {
         self
     }
 
+    /// Writes it into a directory; what the program is told of it.
+    fn arguments(&self, directory: &Path) -> Vec<String> {
+        let file = directory.join("genkan.yaml");
+        fs::write(&file, self.yaml()).expect("the test's directory is ours");
+        vec!["-f".to_owned(), file.display().to_string()]
+    }
+
     /// As a file.
     pub fn yaml(&self) -> String {
         let Self { https, http, .. } = self;
@@ -186,8 +193,7 @@ impl TestProxy {
     pub async fn start_in(configuration: &Configuration, prepare: impl FnOnce(&Path, &TestCertificates)) -> Self {
         let mut proxy = Self::spawn(|directory, certificates| {
             prepare(directory, certificates);
-            fs::write(directory.join("genkan.yaml"), configuration.yaml()).expect("the test's directory is ours");
-            vec!["-f".to_owned(), directory.join("genkan.yaml").display().to_string()]
+            configuration.arguments(directory)
         });
         proxy.started().await;
         proxy
@@ -195,10 +201,7 @@ impl TestProxy {
 
     /// The same with its standard output going elsewhere, which is where its access log is.
     pub async fn start_writing_to(configuration: &Configuration, stdout: fs::File) -> Self {
-        let mut proxy = Self::launch("run", stdout.into(), |directory, _| {
-            fs::write(directory.join("genkan.yaml"), configuration.yaml()).expect("the test's directory is ours");
-            vec!["-f".to_owned(), directory.join("genkan.yaml").display().to_string()]
-        });
+        let mut proxy = Self::launch("run", stdout.into(), |directory, _| configuration.arguments(directory));
         proxy.started().await;
         proxy
     }
