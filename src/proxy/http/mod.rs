@@ -160,6 +160,9 @@ impl Connection {
     /// An exchange begins.
     fn open_exchange(&self) -> OpenExchange {
         self.phase.exchange_opened();
+        if self.phase.exchanges().0 > 1 {
+            self.worker.handshakes.asked_again();
+        }
         OpenExchange(self.phase.clone())
     }
 
