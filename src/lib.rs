@@ -4,6 +4,7 @@
 //! turns client bytes into backend bytes under the current one. The modules below are in reading order.
 
 pub mod model;
+pub mod date;
 pub mod drain;
 pub mod control;
 pub mod route;

@@ -11,7 +11,6 @@ mod ca;
 mod certificates;
 mod check;
 mod completions;
-mod date;
 mod demo;
 mod dev;
 mod diff;

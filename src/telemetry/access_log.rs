@@ -8,7 +8,6 @@ mod escape;
 mod json;
 mod queue;
 mod text;
-mod time;
 mod writer;
 
 use std::fmt;

@@ -10,16 +10,17 @@ use crate::{files, none, read};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("main", &["app", "cli"]),
     ("settings", &["admin", "control", "proxy", "telemetry", "model", "drain"]),
-    ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain"]),
+    ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain", "date"]),
     ("authority", &["control", "model"]),
-    ("admin", &["explain", "route", "model", "telemetry", "drain"]),
+    ("admin", &["explain", "route", "model", "telemetry", "drain", "date"]),
     ("explain", &["route", "model"]),
     ("control", &["model", "route", "telemetry", "drain"]),
     ("proxy", &["model", "route", "telemetry", "drain"]),
-    ("telemetry", &["model"]),
+    ("telemetry", &["model", "date"]),
     ("route", &["model"]),
     ("model", &[]),
     ("drain", &[]),
+    ("date", &[]),
 ];
 
 /// Of others: what is named in few places only.

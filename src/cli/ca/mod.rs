@@ -13,11 +13,11 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 
-use super::date::rfc3339;
 use super::output::{Stream, printable};
 use super::{Refusal, USAGE};
 use crate::authority::trust::{Step, Stores};
 use crate::authority::{self, Authority, Change};
+use crate::date::rfc3339;
 
 /// The local CA: make it, trust it, issue certificates
 ///

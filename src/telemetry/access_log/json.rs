@@ -5,13 +5,12 @@ use std::time::Duration;
 use http::Version;
 
 use super::escape;
-use super::{Record, put, time};
+use super::{Record, put};
+use crate::date::rfc3339_millis;
 
 /// Appends the object.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
-    out.extend_from_slice(b"{\"time\":\"");
-    time::write(out, record.started);
-    out.push(b'"');
+    put(out, format_args!("{{\"time\":\"{}\"", rfc3339_millis(record.started)));
     text(out, "request_id", record.request_id);
     optional(out, "trace_id", record.trace_id);
     put(out, format_args!(",\"client_ip\":\"{}\",\"client_port\":{}", record.client.to_canonical(), record.client_port));

@@ -3,12 +3,12 @@
 
 use super::escape;
 use super::json::protocol;
-use super::{Record, put, time};
+use super::{Record, put};
+use crate::date::rfc3339_millis;
 
 /// Appends the line: `TIME CLIENT METHOD HOST PATH PROTOCOL STATUS DURATION key=value...`.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
-    time::write(out, record.started);
-    put(out, format_args!(" {} ", record.client.to_canonical()));
+    put(out, format_args!("{} {} ", rfc3339_millis(record.started), record.client.to_canonical()));
     escape::text(out, record.method.as_str().as_bytes());
     out.push(b' ');
     escape::text(out, record.host.unwrap_or("-").as_bytes());

@@ -1,0 +1,105 @@
+//! Instants as text: RFC 3339 in UTC, and days as people count them. By hand, since it is all that is done with dates.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const DAY: u64 = 24 * 3600;
+
+/// `2026-11-29T09:12:00Z`. Times before 1970 are written as its beginning.
+pub fn rfc3339(time: SystemTime) -> String {
+    format!("{}Z", Second(since_1970(time).as_secs()))
+}
+
+/// `2026-11-29T09:12:00.250Z`, for events.
+pub fn rfc3339_millis(time: SystemTime) -> impl fmt::Display {
+    let since = since_1970(time);
+    fmt::from_fn(move |f| write!(f, "{}.{:03}Z", Second(since.as_secs()), since.subsec_millis()))
+}
+
+/// Whole days from `now` to `then`; below zero if it has passed.
+pub fn days_until(then: SystemTime, now: SystemTime) -> i64 {
+    let days = |duration: Duration| i64::try_from(duration.as_secs() / DAY).unwrap_or(i64::MAX);
+    match then.duration_since(now) {
+        Ok(left) => days(left),
+        Err(passed) => -1 - days(passed.duration()),
+    }
+}
+
+fn since_1970(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// A second since 1970, without the letter of its zone.
+struct Second(u64);
+
+impl fmt::Display for Second {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0;
+        let (year, month, day) = date(seconds / DAY);
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    }
+}
+
+/// The proleptic Gregorian date of a day since 1970: Howard Hinnant's `civil_from_days`, for days from then on. Its
+/// years begin in March, so that the leap day is the last of one.
+fn date(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468; // Since 0000-03-01.
+    let era = days / 146_097; // Of 400 years.
+    let day_of_era = days % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153; // From March, 0.
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let (month, january) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (era * 400 + year_of_era + january, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(seconds: u64, millis: u32) -> String {
+        let time = UNIX_EPOCH + Duration::new(seconds, millis * 1_000_000);
+        let text = rfc3339_millis(time).to_string();
+        assert_eq!(rfc3339(time)[..19], text[..19]);
+        text
+    }
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(text(0, 0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(951_782_399, 999), "2000-02-28T23:59:59.999Z");
+        assert_eq!(text(951_782_400, 7), "2000-02-29T00:00:00.007Z");
+        assert_eq!(text(1_709_251_199, 0), "2024-02-29T23:59:59.000Z");
+        assert_eq!(text(1_709_251_200, 0), "2024-03-01T00:00:00.000Z");
+        assert_eq!(text(1_798_761_599, 0), "2026-12-31T23:59:59.000Z");
+        assert_eq!(text(4_107_542_400, 0), "2100-03-01T00:00:00.000Z"); // 2100 is no leap year.
+        assert_eq!(text(253_402_300_799, 0), "9999-12-31T23:59:59.000Z");
+    }
+
+    #[test]
+    fn every_day_follows_the_last() {
+        let mut last = date(0);
+        for day in 1..146_097 * 2 {
+            let next = date(day);
+            let (year, month, day_of_month) = last;
+            let follows = [(year, month, day_of_month + 1), (year, month + 1, 1), (year + 1, 1, 1)].contains(&next);
+            assert!(follows && next.1 <= 12 && next.2 <= 31, "{last:?} {next:?}");
+            last = next;
+        }
+    }
+
+    #[test]
+    fn before_1970_is_its_beginning() {
+        assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn days_are_whole() {
+        let now = UNIX_EPOCH + Duration::from_secs(100 * DAY);
+        assert_eq!(days_until(now + Duration::from_secs(DAY + 5), now), 1);
+        assert_eq!(days_until(now + Duration::from_secs(5), now), 0);
+        assert_eq!(days_until(now - Duration::from_secs(5), now), -1);
+    }
+}
