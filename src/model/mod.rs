@@ -29,4 +29,6 @@ pub use route::{Action, Conditions, LogSampling, Match, PathMatch, PathRewrite, 
 pub use route_set::{Alias, Behaviour, RouteSet, SHARED};
 pub use snapshot::{ProcessSettings, Snapshot};
 pub use socket::SocketAddress;
-pub use status::{Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, ProxyStatus, Publish, PublishedSocket};
+pub use status::{
+    Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, PROBES_KEPT, ProbeResult, ProxyStatus, Publish, PublishedSocket,
+};

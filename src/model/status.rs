@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method};
 
@@ -103,11 +103,35 @@ pub struct EndpointStatus {
     pub address: String,
     /// Whether it gets requests.
     pub state: EndpointState,
+    /// Since when it does, or does not.
+    pub since: SystemTime,
     /// Why, in plain words.
     pub reason: String,
+    /// Whether it is left out for a while, because requests to it failed one after the other.
+    pub ejected: bool,
     /// Requests it has now.
     pub in_flight: usize,
+    /// Requests it has been given so far.
+    pub requests: u64,
+    /// What its last probes found, the newest last; [`PROBES_KEPT`] at most.
+    pub probes: Vec<ProbeResult>,
 }
+
+/// What one probe found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeResult {
+    /// When it began.
+    pub at: SystemTime,
+    /// Until its answer, or until it was given up.
+    pub duration: Duration,
+    /// Whether the answer is that of a ready endpoint.
+    pub passed: bool,
+    /// The answer in plain words; shared, because most are the same as the one before.
+    pub answer: Arc<str>,
+}
+
+/// How many results of probes are kept for each endpoint.
+pub const PROBES_KEPT: usize = 50;
 
 /// Whether an endpoint gets requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

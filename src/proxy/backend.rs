@@ -2,9 +2,10 @@
 //! across configurations by its identity, so that a reload forgets nothing. Which one is picked is `balance`'s matter,
 //! and what makes one ready is `health`'s.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::clock::{in_millis, millis};
 use super::health::outlier::Outlier;
 use super::room::Room;
 use super::timer::{Timer, Timers};
-use crate::model::{self, EndpointAddress, EndpointState, Readiness};
+use crate::model::{self, EndpointAddress, EndpointState, PROBES_KEPT, ProbeResult, Readiness};
 use crate::telemetry::Label;
 
 /// A backend under the current configuration.
@@ -50,9 +51,9 @@ pub struct Endpoint {
     pub name: String,
     /// Its key in pools; never used twice in a process.
     pub id: u64,
-    in_flight: CachePadded<AtomicUsize>,
+    load: CachePadded<Load>,
     ready: AtomicBool,
-    /// Since when it is `ready`, or not.
+    /// What is behind `ready`.
     health: Mutex<Health>,
     /// Until when, as [`millis`] counts, it is only used if there is no other: a connection to it was refused.
     avoided_until: AtomicU64,
@@ -77,6 +78,16 @@ pub struct Health {
     pub reason: String,
     /// Since when it is in this state.
     pub since: SystemTime,
+    /// The last results, the newest last.
+    pub probes: VecDeque<ProbeResult>,
+}
+
+/// What an endpoint has to do. Both are written together, so that they cost one cache line.
+#[derive(Default)]
+struct Load {
+    in_flight: AtomicUsize,
+    /// How many it has been given so far.
+    given: AtomicU64,
 }
 
 /// A request that an endpoint has now. Dropping it says that it has it no longer.
@@ -102,9 +113,9 @@ impl Endpoint {
             name: identity.address.to_string(),
             identity,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            in_flight: CachePadded::default(),
+            load: CachePadded::default(),
             ready: AtomicBool::new(false),
-            health: Mutex::new(Health { state: EndpointState::Unknown, reason: "not checked yet".to_owned(), since: SystemTime::now() }),
+            health: Mutex::new(Health::unknown()),
             avoided_until: AtomicU64::new(0),
             cut_at: AtomicU64::new(0),
             candidate: AtomicU32::new(0),
@@ -130,13 +141,19 @@ impl Endpoint {
 
     /// Requests it has now.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.0.load(Ordering::SeqCst)
+        self.load.0.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Requests it has been given so far.
+    pub fn given(&self) -> u64 {
+        self.load.0.given.load(Ordering::Relaxed)
     }
 
     /// Gives it a request, if it has fewer than `limit`.
     pub fn acquire(self: &Arc<Self>, limit: usize) -> Option<InFlight> {
         let one_more = |requests: usize| (requests < limit).then_some(requests + 1);
-        self.in_flight.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+        self.load.0.in_flight.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok()?;
+        self.load.0.given.fetch_add(1, Ordering::Relaxed);
         Some(InFlight { endpoint: self.clone(), cut: None })
     }
 
@@ -153,12 +170,30 @@ impl Endpoint {
 
     /// What is known of it.
     pub fn health(&self) -> Health {
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock_health().clone()
+    }
+
+    /// Keeps the result of a probe.
+    pub fn keep_probe(&self, mut result: ProbeResult) {
+        let mut health = self.lock_health();
+        if health.probes.len() == PROBES_KEPT {
+            health.probes.pop_front();
+        }
+        if let Some(last) = health.probes.back()
+            && last.answer == result.answer
+        {
+            result.answer = last.answer.clone();
+        }
+        health.probes.push_back(result);
+    }
+
+    fn lock_health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets what is known of it; says whether the state is another one than before.
     pub fn set_health(&self, state: EndpointState, reason: String) -> bool {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut health = self.lock_health();
         let changed = health.state != state;
         if changed {
             health.since = SystemTime::now();
@@ -204,6 +239,12 @@ impl Endpoint {
     }
 }
 
+impl Health {
+    fn unknown() -> Self {
+        Self { state: EndpointState::Unknown, reason: "not checked yet".to_owned(), since: SystemTime::now(), probes: VecDeque::new() }
+    }
+}
+
 impl InFlight {
     /// Whose request it is.
     pub fn endpoint(&self) -> &Arc<Endpoint> {
@@ -223,7 +264,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.endpoint.in_flight.0.fetch_sub(1, Ordering::SeqCst);
+        self.endpoint.load.0.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.endpoint.room.freed();
     }
 }

@@ -308,8 +308,12 @@ impl ProxyStatus for Proxy {
                 backend: endpoint.identity.backend.to_string(),
                 address: endpoint.name.clone(),
                 state: health.state,
+                since: health.since,
                 reason: health.reason,
+                ejected: endpoint.is_ejected(),
                 in_flight: endpoint.in_flight(),
+                requests: endpoint.given(),
+                probes: health.probes.into(),
             }
         });
         status.collect()

@@ -75,7 +75,17 @@ impl ProxyStatus for Proxy {
 /// An endpoint on loopback.
 pub(crate) fn endpoint(backend: &str, port: u16, state: EndpointState, in_flight: usize) -> EndpointStatus {
     let address = format!("{}:{port}", Ipv4Addr::LOCALHOST);
-    EndpointStatus { backend: backend.into(), address, state, reason: String::new(), in_flight }
+    EndpointStatus {
+        backend: backend.into(),
+        address,
+        state,
+        since: UNIX_EPOCH,
+        reason: String::new(),
+        ejected: false,
+        in_flight,
+        requests: 0,
+        probes: Vec::new(),
+    }
 }
 
 /// A listener for HTTPS on loopback, with the routes that all share.

@@ -7,7 +7,7 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::check::Checker;
 use super::verdict::{FAST, Outcome, Verdict};
 use crate::drain::{Drain, Stage};
-use crate::model::{EndpointState, Probe, Readiness};
+use crate::model::{EndpointState, Probe, ProbeResult, Readiness};
 use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::random::Random;
 use crate::proxy::worker::Ended;
@@ -156,11 +156,14 @@ impl Watching {
         let mut verdict = Verdict::from(self.endpoint.health().state);
         let mut warn_at = (verdict.state == EndpointState::Unknown).then(|| Instant::now() + NEVER_READY + self.probe.initial_delay);
         loop {
+            let (at, started) = (SystemTime::now(), Instant::now());
             let Some(outcome) = self.checker.check(self.endpoint.identity.address, &self.probe).await else {
                 sleep(FAST).await;
                 continue;
             };
-            self.metrics.probe(self.label, matches!(outcome, Outcome::Passed(_)));
+            let (passed, answer) = outcome.in_words();
+            self.endpoint.keep_probe(ProbeResult { at, duration: started.elapsed(), passed, answer: answer.into() });
+            self.metrics.probe(self.label, passed);
             verdict.note(&outcome, &self.probe);
             self.tell(&verdict, &outcome);
             if verdict.state == EndpointState::Ready {

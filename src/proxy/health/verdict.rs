@@ -34,6 +34,16 @@ pub struct Verdict {
 /// is to be used within a second of it.
 pub const FAST: Duration = Duration::from_millis(500);
 
+impl Outcome {
+    /// Whether it passed, and how or why not.
+    pub fn in_words(&self) -> (bool, &str) {
+        match self {
+            Self::Passed(how) => (true, how),
+            Self::Failed { why, .. } => (false, why),
+        }
+    }
+}
+
 impl Verdict {
     /// Begins with what was known before: a changed probe keeps the old verdict until it has reached one of its own.
     pub fn from(state: EndpointState) -> Self {
