@@ -111,7 +111,14 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     let admin = first.process.admin.map(|address| bind_admin(address, settings.port_taken)).transpose()?;
     let admin_address = admin.as_ref().map(Admin::address);
     if let Some(admin) = admin {
-        let views = Views { control: status.clone(), proxy: proxy.clone(), metrics, access_log: access_log.clone(), drain: drain.clone() };
+        let views = Views {
+            control: status.clone(),
+            proxy: proxy.clone(),
+            metrics,
+            history: Arc::default(),
+            access_log: access_log.clone(),
+            drain: drain.clone(),
+        };
         drain.spawn_background("admin", admin.serve(views));
     }
     // 9. The first snapshot, and from then on every change.

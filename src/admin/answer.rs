@@ -2,42 +2,98 @@
 
 use std::net::IpAddr;
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use super::Views;
+use super::api::{self, View};
 use super::health::Health;
 use crate::telemetry::metrics;
 
-/// The paths, with what they are for: the answer to every other one.
-const PATHS: &str = "nothing here; there is\n/livez    whether the process works (?verbose)\n/readyz   whether it wants traffic (?verbose)\n/metrics  what it has counted, for Prometheus\n/api/v1/explain?url=URL  why a request goes where it goes\n";
+/// The paths, with what they are for: the first lines of the answer to every other one.
+const PATHS: &str = "nothing here; there is
+/livez    whether the process works (?verbose)
+/readyz   whether it wants traffic (?verbose)
+/metrics  what it has counted, for Prometheus
+/api/v1/openapi.json  the description of the rest, for programs
+/api/v1/explain?url=URL  why a request goes where it goes
+";
 
-const EXPLAIN: &str = "/api/v1/explain";
+const JSON: &str = "application/json";
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// Answers a request. Its body is not looked at.
-pub(super) async fn answer<B>(request: &Request<B>, views: &Views, peer: IpAddr) -> Response<String> {
-    let uri = request.uri();
-    let known = matches!(uri.path(), "/livez" | "/readyz" | "/metrics" | EXPLAIN);
-    if known && !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
-        return with(&mut response, ALLOW, "GET, HEAD");
+/// What is asked for.
+enum Page {
+    Live,
+    Ready,
+    Metrics,
+    OpenApi,
+    Explain,
+    View(&'static View),
+}
+
+impl Page {
+    fn at(path: &str) -> Option<Self> {
+        Some(match path {
+            "/livez" => Self::Live,
+            "/readyz" => Self::Ready,
+            "/metrics" => Self::Metrics,
+            "/api/v1/openapi.json" => Self::OpenApi,
+            "/api/v1/explain" => Self::Explain,
+            _ => Self::View(View::named(path.strip_prefix(api::PREFIX)?)?),
+        })
     }
-    match uri.path() {
-        "/livez" => health(&Health::live(views), uri.query()),
-        "/readyz" => health(&Health::ready(views), uri.query()),
-        "/metrics" => metrics(views).await,
-        // What is said of the configuration is for whoever is on this machine.
-        EXPLAIN if !peer.to_canonical().is_loopback() => text(StatusCode::FORBIDDEN, "this is answered to this machine alone\n".to_owned()),
-        EXPLAIN => explain(views, uri.query().unwrap_or_default()).await,
-        _ => text(StatusCode::NOT_FOUND, PATHS.to_owned()),
+
+    /// Whether it is for everybody. What is said of configuration and traffic is for whoever is on this machine.
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Live | Self::Ready | Self::Metrics)
     }
 }
 
-fn health(health: &Health, query: Option<&str>) -> Response<String> {
+/// Answers a request. Its body is not looked at.
+pub(super) async fn answer<B>(request: &Request<B>, views: &Views, peer: IpAddr) -> Response<String> {
+    let query = request.uri().query().unwrap_or_default();
+    let Some(page) = Page::at(request.uri().path()) else { return text(StatusCode::NOT_FOUND, paths()) };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        return with(&mut response, ALLOW, "GET, HEAD");
+    }
+    if !page.is_open() && !peer.to_canonical().is_loopback() {
+        return text(StatusCode::FORBIDDEN, "this is answered to this machine alone\n".to_owned());
+    }
+    if !page.is_open() && !names_this_machine(request.headers()) {
+        return text(StatusCode::FORBIDDEN, "this is answered under localhost or an address alone\n".to_owned());
+    }
+    match page {
+        Page::Live => health(&Health::live(views), query),
+        Page::Ready => health(&Health::ready(views), query),
+        Page::Metrics => metrics(views).await,
+        Page::OpenApi => with(&mut text(StatusCode::OK, format!("{:#}\n", api::openapi::document())), CONTENT_TYPE, JSON),
+        Page::Explain => explain(views, query).await,
+        Page::View(view) => show(views, view, query).await,
+    }
+}
+
+/// A page of somebody else's must not read this through a browser on this machine, by a name of theirs that leads here
+/// (DNS rebinding).
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return true }; // No browser.
+    let Some(host) = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    let host = host.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
+}
+
+/// What there is, with the views.
+fn paths() -> String {
+    let views = api::VIEWS.iter().map(|view| format!("{}{}  {}\n", api::PREFIX, view.name, view.about));
+    std::iter::once(PATHS.to_owned()).chain(views).collect()
+}
+
+fn health(health: &Health, query: &str) -> Response<String> {
     let status = if health.passed() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let verbose = query.unwrap_or_default().split('&').any(|pair| pair.split('=').next() == Some("verbose"));
+    let verbose = query.split('&').any(|pair| pair.split('=').next() == Some("verbose"));
     text(status, health.text(verbose))
 }
 
@@ -59,10 +115,22 @@ async fn explain(views: &Views, query: &str) -> Response<String> {
     let (views, query) = (views.clone(), query.to_owned());
     match tokio::task::spawn_blocking(move || super::explain::answer(&views, &query)).await {
         Ok((status, body, true)) => text(status, body),
-        Ok((status, body, false)) => with(&mut text(status, body), CONTENT_TYPE, "application/json"),
+        Ok((status, body, false)) => with(&mut text(status, body), CONTENT_TYPE, JSON),
         Err(error) => {
             tracing::error!(%error, "an explanation could not be made");
             text(StatusCode::INTERNAL_SERVER_ERROR, "the explanation could not be made; the log says why\n".to_owned())
+        }
+    }
+}
+
+/// Off this thread, too.
+async fn show(views: &Views, view: &'static View, query: &str) -> Response<String> {
+    let (views, query) = (views.clone(), query.to_owned());
+    match tokio::task::spawn_blocking(move || view.answer(&views, &query)).await {
+        Ok((status, body)) => with(&mut text(status, body), CONTENT_TYPE, JSON),
+        Err(error) => {
+            tracing::error!(%error, "a view could not be made");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the view could not be made; the log says why\n".to_owned())
         }
     }
 }

@@ -31,6 +31,11 @@ impl Health {
         self.checks.iter().all(|check| check.failure.is_none())
     }
 
+    /// Each of them.
+    pub(super) fn into_checks(self) -> impl Iterator<Item = Check> {
+        self.checks.into_iter()
+    }
+
     /// `ok`, or all checks where somebody asks for them or one fails.
     pub(super) fn text(&self, verbose: bool) -> String {
         if self.passed() && !verbose {

@@ -2,8 +2,10 @@
 //! counted. Sees the two pipelines through the traits in `model` alone and changes nothing.
 
 mod answer;
+mod api;
 mod explain;
 mod health;
+mod history;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use crate::drain::Drain;
 use crate::model::{ControlStatus, ProxyStatus, SocketAddress};
 use crate::telemetry::{AccessLog, Metrics};
 
+pub use api::openapi::document as openapi;
+pub use history::History;
 pub use server::Admin;
 
 /// What the admin listener is started with.
@@ -34,6 +38,8 @@ pub struct Views {
     pub proxy: Arc<dyn ProxyStatus>,
     /// What was counted.
     pub metrics: Arc<Metrics>,
+    /// What was counted when.
+    pub history: Arc<History>,
     /// For the lines that it lost.
     pub access_log: AccessLog,
     /// Whether the process is ending.

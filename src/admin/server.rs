@@ -71,8 +71,10 @@ impl Admin {
     /// Serves until the process has stopped.
     pub async fn serve(self, views: Views) {
         let stopped = views.drain.clone();
+        let sampling = views.history.clone().follow(views.metrics.clone());
         tokio::select! {
             () = self.accept(views) => {}
+            () = sampling => {}
             () = stopped.reached(Stage::Stopped) => {}
         }
     }

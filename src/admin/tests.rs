@@ -26,7 +26,7 @@ struct Running {
 }
 
 fn views(control: Arc<Control>, proxy: Arc<Proxy>, drain: Drain) -> Views {
-    Views { control, proxy, metrics: Metrics::new(1), access_log: AccessLog::off(), drain }
+    Views { control, proxy, metrics: Metrics::new(1), history: Arc::default(), access_log: AccessLog::off(), drain }
 }
 
 fn loopback(port: u16) -> SocketAddress {
@@ -59,7 +59,7 @@ impl Running {
     }
 
     async fn get(&self, path: &str) -> (u16, String) {
-        let answer = self.send(&format!("GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n")).await;
+        let answer = self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head[9..12].parse().unwrap(), body.to_owned())
     }
@@ -114,7 +114,7 @@ async fn draining_is_live_and_not_ready_until_the_end() {
 #[tokio::test]
 async fn metrics_are_shown_with_their_type() {
     let running = start();
-    let answer = running.send("GET /metrics HTTP/1.1\r\nHost: admin\r\n\r\n").await;
+    let answer = running.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"), "{answer}");
     assert!(answer.contains("\ngenkan_config_generation 1\n"), "{answer}");
 }
@@ -123,7 +123,7 @@ async fn metrics_are_shown_with_their_type() {
 async fn answers_are_not_kept_or_guessed_at() {
     let running = start();
     for path in ["/livez", "/metrics", "/no"] {
-        let answer = running.send(&format!("GET {path} HTTP/1.1\r\nHost: admin\r\n\r\n")).await.to_ascii_lowercase();
+        let answer = running.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await.to_ascii_lowercase();
         assert!(answer.contains("\r\ncache-control: no-store\r\n") && answer.contains("\r\nx-content-type-options: nosniff\r\n"), "{answer}");
         assert!(answer.contains("\r\nconnection: close\r\n") && !answer.contains("\r\nserver:"), "{answer}");
     }
@@ -132,7 +132,7 @@ async fn answers_are_not_kept_or_guessed_at() {
 #[tokio::test]
 async fn head_has_the_length_and_no_body() {
     let running = start();
-    let answer = running.send("HEAD /livez HTTP/1.1\r\nHost: admin\r\n\r\n").await;
+    let answer = running.send("HEAD /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("content-length: 3\r\n") && answer.ends_with("\r\n\r\n"), "{answer}");
 }
 
@@ -142,14 +142,14 @@ async fn other_paths_and_methods_are_refused_with_what_there_is() {
     let (status, text) = running.get("/").await;
     assert!(status == 404 && ["/livez", "/readyz", "/metrics"].iter().all(|path| text.contains(path)), "{text}");
     assert_eq!(running.get("/livez/").await.0, 404);
-    let answer = running.send("POST /readyz HTTP/1.1\r\nHost: admin\r\nContent-Length: 2\r\n\r\nhi").await;
+    let answer = running.send("POST /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi").await;
     assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD\r\n"), "{answer}");
 }
 
 #[tokio::test]
 async fn heads_are_bounded() {
     let running = start();
-    let long = format!("GET /livez HTTP/1.1\r\nHost: admin\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    let long = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(100_000));
     assert!(!running.send(&long).await.contains(" 200 "));
     assert_eq!(running.get("/livez").await.0, 200);
 }
@@ -229,7 +229,7 @@ async fn a_request_is_explained_by_what_is_served() {
     assert_eq!(states, ["ready", "not_ready"]);
     assert_eq!((&trace["outcome"]["reason"], &trace["clientAddress"]["address"]), (&"forwarded".into(), &"192.0.2.1".into()));
 
-    let answer = running.send("GET /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: admin\r\n\r\n").await;
+    let answer = running.send("GET /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
     assert!(answer.contains("\r\ncontent-type: application/json\r\n"), "{answer}");
     let (status, text) = running.get("/api/v1/explain?url=https://a.test/&format=text").await;
     assert!(status == 200 && text.starts_with("GET https://a.test/\n") && text.ends_with("(forwarded)\n"), "{text}");
@@ -251,7 +251,7 @@ async fn what_is_no_request_is_not_explained() {
         let (status, text) = running.get(&format!("/api/v1/explain{query}")).await;
         assert!(status == 400 && text.contains(why), "{query}: {status} {text}");
     }
-    let answer = running.send("POST /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: admin\r\nContent-Length: 0\r\n\r\n").await;
+    let answer = running.send("POST /api/v1/explain?url=https://a.test/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
 }
 
@@ -263,5 +263,20 @@ async fn explanations_are_for_this_machine_alone() {
         let response = answer(&request, &views, peer.parse().unwrap()).await;
         assert_eq!(response.status().as_u16(), status, "{peer}");
         assert_eq!(response.body().contains("a.test"), status == 200, "{peer}");
+    }
+}
+
+#[tokio::test]
+async fn views_are_not_read_by_a_name_of_somebody_elses() {
+    let views = views(Arc::default(), Arc::default(), Drain::new());
+    let hosts = [("localhost:9900", 200), ("127.0.0.1:9900", 200), ("[::1]:9900", 200), ("edge.LOCALHOST", 200), ("evil.test", 403), ("", 403)];
+    for (host, status) in hosts {
+        for view in ["status", "failures", "openapi.json", "explain?url=https://a.test/"] {
+            let request = http::Request::builder().uri(format!("/api/v1/{view}")).header("host", host).body(()).unwrap();
+            let response = answer(&request, &views, Ipv4Addr::LOCALHOST.into()).await;
+            assert_eq!(response.status().as_u16(), status, "{host} {view}");
+        }
+        let request = http::Request::builder().uri("/readyz").header("host", host).body(()).unwrap();
+        assert_eq!(answer(&request, &views, Ipv4Addr::LOCALHOST.into()).await.status(), 200, "what everybody gets: {host}");
     }
 }

@@ -9,8 +9,8 @@ use crate::control::config::Listen;
 
 /// Kubelet gives a probe one second unless told otherwise; whatever takes longer than this is not ready.
 const LIMIT: Duration = Duration::from_secs(3);
-/// More than any list of checks, or any explanation.
-const MAX_ANSWER: u64 = 1 << 20;
+/// More than a thousand endpoints with all their probes.
+const MAX_ANSWER: u64 = 16 << 20;
 
 /// The address that `--admin` names.
 pub(super) fn admin(text: &str) -> Result<SocketAddr, Refusal> {

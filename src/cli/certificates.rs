@@ -9,10 +9,10 @@ use serde::Serialize;
 use super::flags::{Files, Format, Mapped};
 use super::look::{Look, look};
 use super::output::{Stream, printable};
-use super::report::{self, Finding, Form, pretty};
+use super::report::{self, Form, pretty};
 use super::{NO, Refusal, USAGE, input};
 use crate::date::{days_until, rfc3339};
-use crate::model::{Certificate, Diagnostic, HostPattern, ObjectKind, Reason, Severity, Snapshot};
+use crate::model::{Certificate, Diagnostic, Finding, HostPattern, ObjectKind, Reason, Severity, Snapshot};
 
 /// List certificates: names, expiry, chain, and who uses them
 ///

@@ -5,6 +5,7 @@ pub mod compile;
 pub mod config;
 pub mod kubernetes;
 pub mod manifests;
+mod certificate_history;
 mod report_log;
 pub mod resources;
 pub mod source;

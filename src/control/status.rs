@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use super::certificate_history::Histories;
 use super::resources::Resources;
-use crate::model::{Check, ControlStatus, Diagnostic, Origins, ProcessSettings, Report, Snapshot};
+use crate::model::{CertificateHistory, CertificateName, Check, ControlStatus, Diagnostic, Origins, ProcessSettings, Report, Snapshot};
 
 /// Shared between the conductor, which writes, and the admin pages, which read.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ struct State {
     /// What the process was started with.
     process: Option<ProcessSettings>,
     last_good: Option<SystemTime>,
+    histories: Histories,
     /// Every HTTPS listener has had something to serve at least once.
     had_certificate: bool,
 }
@@ -38,6 +40,7 @@ impl Status {
             if report.errors().next().is_none() {
                 state.last_good = Some(SystemTime::now());
             }
+            state.histories.refused(&report, &state.snapshot, SystemTime::now());
             state.report = Arc::new(report);
             state.origins = Arc::new(origins);
             state.was_read |= checks.iter().all(|check| check.failure.is_none());
@@ -54,6 +57,7 @@ impl Status {
                 state.generation += 1;
             }
             state.snapshot = snapshot.clone();
+            state.histories.served(snapshot, SystemTime::now());
             state.process.get_or_insert_with(|| snapshot.process.clone());
             // On a laptop, which is where aliases are, certificates are made when they are asked for.
             let needs_certificate = !snapshot.localhost_aliases && snapshot.listeners.iter().any(|listener| listener.is_https());
@@ -105,6 +109,10 @@ impl ControlStatus for Status {
 
     fn last_reload(&self) -> (bool, Option<SystemTime>) {
         self.with(|state| (state.report.errors().next().is_none(), state.last_good))
+    }
+
+    fn certificate_history(&self, name: &CertificateName) -> CertificateHistory {
+        self.with(|state| state.histories.of(name))
     }
 
     fn checks(&self) -> Vec<Check> {

@@ -1,12 +1,13 @@
 //! What an explanation says, in the form that programs get.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Asked;
 use crate::model::Parity;
 
 /// Everything that was decided about a request, in the order in which it is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Trace {
     /// The method.
@@ -40,7 +41,7 @@ pub struct Trace {
 }
 
 /// A rule of the cloud's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// The word for it.
@@ -59,7 +60,7 @@ impl From<Parity> for Rule {
 }
 
 /// A listener, and why it is this one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Listener {
     /// Its name.
@@ -71,7 +72,7 @@ pub struct Listener {
 }
 
 /// A certificate, and why it is this one.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Certificate {
     /// Where it comes from; absent: there is none.
@@ -86,7 +87,7 @@ pub struct Certificate {
 }
 
 /// A route, and what became of it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Candidate {
     /// Its name.
@@ -102,7 +103,7 @@ pub struct Candidate {
 }
 
 /// The route that a request takes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Won {
     /// Its name.
@@ -126,7 +127,7 @@ pub struct Won {
 }
 
 /// How the client's address is derived.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientAddress {
     /// The address, where it is known.
@@ -138,7 +139,7 @@ pub struct ClientAddress {
 }
 
 /// A backend.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Backend {
     /// Its name.
@@ -156,7 +157,7 @@ pub struct Backend {
 }
 
 /// An endpoint.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
     /// Where it is.
@@ -168,7 +169,7 @@ pub struct Endpoint {
 }
 
 /// What comes of a request.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// The status where the answer is ours.

@@ -4,6 +4,7 @@
 mod backend;
 mod certificate;
 mod filter;
+mod finding;
 mod host;
 mod listener;
 mod parity;
@@ -19,6 +20,7 @@ mod status;
 pub use backend::{AffinityCookie, Backend, BackendLimits, BackendTimeouts, EndpointAddress, LoadBalancing, Outliers, Readiness};
 pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
 pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable, may_be_changed};
+pub use finding::Finding;
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
 pub use parity::{PARITY, Parity, ParityRow};
@@ -30,5 +32,6 @@ pub use route_set::{Alias, Behaviour, RouteSet, SHARED};
 pub use snapshot::{ProcessSettings, Snapshot};
 pub use socket::SocketAddress;
 pub use status::{
-    Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, PROBES_KEPT, ProbeResult, ProxyStatus, Publish, PublishedSocket,
+    CertificateHistory, Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, PROBES_KEPT, ProbeResult, ProxyStatus, Publish,
+    PublishedSocket,
 };

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method};
 
-use super::{Diagnostic, Origins, Report, Snapshot};
+use super::{CertificateName, Diagnostic, Origins, Report, Snapshot};
 
 /// Makes a snapshot the one that is served.
 pub trait Publish: Send + Sync {
@@ -33,6 +33,8 @@ pub trait ControlStatus: Send + Sync {
     fn last_reload(&self) -> (bool, Option<SystemTime>);
     /// What `readyz` waits for.
     fn checks(&self) -> Vec<Check>;
+    /// What became of the last changes of a certificate.
+    fn certificate_history(&self, name: &CertificateName) -> CertificateHistory;
 }
 
 /// What the proxy shows.
@@ -92,6 +94,15 @@ pub struct PublishedSocket {
     pub address: SocketAddr,
     /// Whether TLS is expected on it.
     pub https: bool,
+}
+
+/// What became of the last changes of a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateHistory {
+    /// When the one that is served was taken up.
+    pub loaded: Option<SystemTime>,
+    /// When another was refused last, and why.
+    pub refused: Option<(SystemTime, String)>,
 }
 
 /// One endpoint as health sees it.

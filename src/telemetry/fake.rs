@@ -8,8 +8,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::model::{
-    Certificate, CertificateName, Check, Cleartext, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint, HostPattern, KeyPair, KeyType,
-    Listener, Origins, Protocol, ProxyStatus, Report, SHARED, Snapshot,
+    Certificate, CertificateHistory, CertificateName, Check, Cleartext, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint,
+    HostPattern, KeyPair, KeyType, Listener, Origins, Protocol, ProxyStatus, Report, SHARED, Snapshot,
 };
 
 /// Control; by default it has published one configuration, without a finding.
@@ -47,6 +47,10 @@ impl ControlStatus for Control {
 
     fn last_reload(&self) -> (bool, Option<SystemTime>) {
         (self.report.errors().next().is_none(), Some(UNIX_EPOCH + Duration::from_millis(1_700_000_000_250)))
+    }
+
+    fn certificate_history(&self, _: &CertificateName) -> CertificateHistory {
+        CertificateHistory::default()
     }
 
     fn checks(&self) -> Vec<Check> {

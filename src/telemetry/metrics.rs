@@ -13,6 +13,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod traffic;
 mod worker;
 
 use std::collections::HashMap;
@@ -21,8 +22,10 @@ use std::time::SystemTime;
 
 pub use event::{ConnectionEvent, ExchangeSample, HandshakeFailure, HandshakeOutcome};
 pub use label::Label;
-pub use worker::WorkerMetrics;
+pub use traffic::{Latency, Traffic};
+pub use worker::{RouteCounts, WorkerMetrics};
 
+use super::failures::{self, Failure};
 use crate::model::{ControlStatus, ProxyStatus};
 use label::Names;
 
@@ -60,6 +63,33 @@ impl Metrics {
     /// Counts a readiness probe.
     pub fn probe(&self, backend: Label, passed: bool) {
         *lock(&self.probes).entry((backend, passed)).or_default() += 1;
+    }
+
+    /// When the process began to count.
+    pub fn started(&self) -> SystemTime {
+        self.started
+    }
+
+    /// All traffic so far, in a few numbers.
+    pub fn traffic(&self) -> Traffic {
+        let mut sum = Traffic::default();
+        self.workers.iter().for_each(|worker| sum.add(&worker.traffic()));
+        sum
+    }
+
+    /// What was counted for each route, by its name. One that was never taken is not there.
+    pub fn routes(&self) -> HashMap<String, RouteCounts> {
+        let mut sum = HashMap::<Label, RouteCounts>::new();
+        for worker in &self.workers {
+            worker.routes().into_iter().for_each(|(route, counts)| sum.entry(route).or_default().add(counts));
+        }
+        let names = lock(&self.names);
+        sum.into_iter().map(|(route, counts)| (names.name(route).to_owned(), counts)).collect()
+    }
+
+    /// The last exchanges that went wrong, newest first.
+    pub fn failures(&self) -> Vec<Failure> {
+        failures::newest(self.workers.iter().flat_map(|worker| worker.failures()).collect())
     }
 
     /// All metrics as text, in the format named by [`CONTENT_TYPE`].

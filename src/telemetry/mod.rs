@@ -2,11 +2,15 @@
 //! Callers say what happened; nothing here decides what to do about it.
 
 pub mod access_log;
+mod failures;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod logging;
 pub mod metrics;
 
 pub use access_log::{AccessLog, Record};
+pub use failures::{FAILURES_KEPT, Failure};
 pub use logging::{InvalidFilter, LogFormat, LogSettings};
-pub use metrics::{ConnectionEvent, ExchangeSample, HandshakeFailure, HandshakeOutcome, Label, Metrics, WorkerMetrics};
+pub use metrics::{
+    ConnectionEvent, ExchangeSample, HandshakeFailure, HandshakeOutcome, Label, Latency, Metrics, RouteCounts, Traffic, WorkerMetrics,
+};

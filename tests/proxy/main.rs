@@ -33,3 +33,4 @@ mod snapshot;
 mod stalls;
 mod startup;
 mod tls;
+mod views;

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use genkan::drain::{Drain, Stage};
 use genkan::model::{
-    Action, Backend, Behaviour, Certificate, CertificateName, Check, Cleartext, ControlStatus, EndpointAddress, Facts, Fingerprint, Host,
-    HostPattern, KeyPair, KeyType, Listener, LogSampling, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
-    Target,
+    Action, Backend, Behaviour, Certificate, CertificateHistory, CertificateName, Check, Cleartext, ControlStatus, EndpointAddress, Facts,
+    Fingerprint, Host, HostPattern, KeyPair, KeyType, Listener, LogSampling, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route, RouteSet,
+    SHARED, Snapshot, Target,
 };
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
 use genkan::telemetry::{AccessLog, Metrics};
@@ -58,6 +58,10 @@ impl ControlStatus for NoControl {
 
     fn checks(&self) -> Vec<Check> {
         Vec::new()
+    }
+
+    fn certificate_history(&self, _: &CertificateName) -> CertificateHistory {
+        CertificateHistory::default()
     }
 }
 

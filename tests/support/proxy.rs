@@ -284,7 +284,7 @@ impl TestProxy {
         let address = self.admin.expect("the log names the admin address");
         let stream = TcpStream::connect(address).await.expect("the admin address takes connections");
         let mut wire = Wire::new(stream);
-        wire.write(format!("GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")).await.expect("it reads");
+        wire.write(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await.expect("it reads");
         wire.answer("GET").await.expect("it answers")
     }
 

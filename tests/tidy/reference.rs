@@ -1,5 +1,5 @@
 //! `config/reference.md`: every setting, every field of Kubernetes objects and every metric, printed from what the code
-//! reads and counts by.
+//! reads and counts by; and `config/openapi.json`, printed from the types that the views are made of.
 
 use std::fmt::Write;
 
@@ -14,13 +14,21 @@ const PATH: &str = "config/reference.md";
 
 #[test]
 fn the_reference_is_what_the_code_says() {
-    let page = page();
+    is_current(PATH, &page());
+}
+
+#[test]
+fn the_description_of_the_views_is_what_the_code_says() {
+    is_current("config/openapi.json", &format!("{:#}\n", genkan::admin::openapi()));
+}
+
+fn is_current(path: &str, text: &str) {
     if std::env::var_os("GENKAN_ACCEPT").is_some_and(|value| value == "1") {
-        std::fs::write(root().join(PATH), &page).unwrap();
+        std::fs::write(root().join(path), text).unwrap();
     }
-    let written = std::fs::read_to_string(root().join(PATH)).unwrap_or_default();
-    let different = page.lines().zip(written.lines()).find(|(now, before)| now != before);
-    assert!(page == written, "{PATH} is not current: {different:?}\nTo write it: GENKAN_ACCEPT=1 cargo test --test tidy reference");
+    let written = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+    let different = text.lines().zip(written.lines()).find(|(now, before)| now != before);
+    assert!(text == written, "{path} is not current: {different:?}\nTo write it: GENKAN_ACCEPT=1 cargo test --test tidy reference");
 }
 
 fn page() -> String {

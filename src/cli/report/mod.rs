@@ -8,7 +8,7 @@ use std::borrow::Borrow;
 
 use crate::model::Diagnostic;
 
-pub(super) use json::{Finding, pretty};
+pub(super) use json::pretty;
 
 /// How findings are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

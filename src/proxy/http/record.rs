@@ -21,7 +21,7 @@ use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::body::{Frame, Length, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
 use crate::proxy::random::Random;
-use crate::telemetry::{self, ExchangeSample, Label};
+use crate::telemetry::{self, ExchangeSample, Failure, Label};
 
 /// One exchange, from its head on.
 pub struct Record {
@@ -160,48 +160,54 @@ impl Record {
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
         });
-        if self.format != AccessLogFormat::Off && notes.is_logged(&self.connection.worker.random) {
-            self.write_log(duration);
+        let logged = self.format != AccessLogFormat::Off && notes.is_logged(&self.connection.worker.random);
+        let failed = notes.reason().is_some() || notes.code() >= 500;
+        if logged || failed {
+            self.tell(duration, logged, failed);
         }
     }
 
-    fn write_log(&self, duration: Duration) {
+    /// To the access log, and to those that went wrong.
+    fn tell(&self, duration: Duration, logged: bool, failed: bool) {
         let connection = &*self.connection;
         let (request, notes) = (&self.request, &self.notes);
         let tls = connection.tls.as_ref();
         let host = request.uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()));
-        connection.worker.access_log.write(
-            self.format,
-            &telemetry::Record {
-                started: self.at,
-                duration,
-                request_id: self.ids.request(),
-                trace_id: Some(self.ids.trace()),
-                client: connection.client.ip(),
-                client_port: connection.client.port(),
-                listener: &connection.listener.model.name,
-                scheme: if tls.is_some() { "https" } else { "http" },
-                protocol: request.version,
-                method: &request.method,
-                host,
-                path: request.uri.path(),
-                status: notes.code(),
-                bytes_in: notes.bytes_in,
-                bytes_out: notes.bytes_out,
-                user_agent: request.headers.get(http::header::USER_AGENT).map(http::HeaderValue::as_bytes),
-                route: notes.route.as_ref().map(|(route, _)| &*route.name),
-                backend: notes.backend.as_ref().map(|backend| backend.model.name.as_str()),
-                endpoint: notes.endpoint.as_ref().map(|endpoint| endpoint.name.as_str()),
-                attempts: notes.attempts,
-                backend_duration: notes.backend_duration,
-                reason: notes.reason(),
-                status_details: self.status_details(),
-                tls_version: tls.map(|tls| tls.version),
-                server_name: tls.and_then(|tls| tls.server_name.as_deref()),
-                resumed: tls.is_some_and(|tls| tls.resumed),
-            },
-        );
+        let record = telemetry::Record {
+            started: self.at,
+            duration,
+            request_id: self.ids.request(),
+            trace_id: Some(self.ids.trace()),
+            client: connection.client.ip(),
+            client_port: connection.client.port(),
+            listener: &connection.listener.model.name,
+            scheme: if tls.is_some() { "https" } else { "http" },
+            protocol: request.version,
+            method: &request.method,
+            host,
+            path: request.uri.path(),
+            status: notes.code(),
+            bytes_in: notes.bytes_in,
+            bytes_out: notes.bytes_out,
+            user_agent: request.headers.get(http::header::USER_AGENT).map(http::HeaderValue::as_bytes),
+            route: notes.route.as_ref().map(|(route, _)| &*route.name),
+            backend: notes.backend.as_ref().map(|backend| backend.model.name.as_str()),
+            endpoint: notes.endpoint.as_ref().map(|endpoint| endpoint.name.as_str()),
+            attempts: notes.attempts,
+            backend_duration: notes.backend_duration,
+            reason: notes.reason(),
+            status_details: self.status_details(),
+            tls_version: tls.map(|tls| tls.version),
+            server_name: tls.and_then(|tls| tls.server_name.as_deref()),
+            resumed: tls.is_some_and(|tls| tls.resumed),
+        };
+        if logged {
+            connection.worker.access_log.write(self.format, &record);
+        }
+        if failed {
+            connection.worker.metrics.failure(Failure::from(&record));
+        }
     }
 }
 

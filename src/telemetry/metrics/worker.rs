@@ -6,11 +6,16 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::event::{CountedMethod, counted_status};
+use super::traffic::Traffic;
 use super::{ConnectionEvent, ExchangeSample, HandshakeOutcome, Label, lock};
+use crate::telemetry::failures::{Failure, Failures};
 
 /// Counters of one worker.
 #[derive(Debug, Default)]
-pub struct WorkerMetrics(Mutex<Counts>);
+pub struct WorkerMetrics {
+    counts: Mutex<Counts>,
+    failures: Failures,
+}
 
 type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -33,6 +38,16 @@ pub(super) struct Counts {
     pub(super) events: [u64; ConnectionEvent::ALL.len()],
     pub(super) handshakes: [u64; HandshakeOutcome::ALL.len()],
     pub(super) tunnels: Opened,
+    pub(super) traffic: Traffic,
+}
+
+/// What was counted for one route.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RouteCounts {
+    /// Exchanges.
+    pub requests: u64,
+    /// Of these, with a status from 500 on.
+    pub server_errors: u64,
 }
 
 /// What requests are counted by.
@@ -84,8 +99,11 @@ impl WorkerMetrics {
             status: counted_status(sample.status),
             from_backend: sample.from_backend,
         };
-        let mut counts = lock(&self.0);
+        let mut counts = lock(&self.counts);
         *counts.requests.entry(key).or_default() += 1;
+        counts.traffic.requests += 1;
+        counts.traffic.server_errors += u64::from(is_server_error(key.status));
+        counts.traffic.latency.observe(sample.duration);
         let exchanges = counts.exchanges.entry((sample.route, sample.backend)).or_default();
         exchanges.durations.observe(sample.duration);
         exchanges.bytes_in = exchanges.bytes_in.saturating_add(sample.bytes_in);
@@ -100,47 +118,83 @@ impl WorkerMetrics {
 
     /// Counts the end of a TLS handshake.
     pub fn handshake(&self, outcome: HandshakeOutcome) {
-        lock(&self.0).handshakes[outcome.index()] += 1;
+        let mut counts = lock(&self.counts);
+        counts.handshakes[outcome.index()] += 1;
+        counts.traffic.handshakes += u64::from(matches!(outcome, HandshakeOutcome::Complete { .. }));
     }
 
     /// Counts a connection that was accepted.
     pub fn connection_opened(&self, listener: Label) {
-        lock(&self.0).connections.entry(listener).or_default().opened += 1;
+        lock(&self.counts).connections.entry(listener).or_default().opened += 1;
     }
 
     /// Counts the end of a connection.
     pub fn connection_closed(&self, listener: Label) {
-        lock(&self.0).connections.entry(listener).or_default().closed += 1;
+        lock(&self.counts).connections.entry(listener).or_default().closed += 1;
     }
 
     /// Counts what happened to a connection.
     pub fn connection_event(&self, event: ConnectionEvent) {
-        lock(&self.0).events[event as usize] += 1;
+        lock(&self.counts).events[event as usize] += 1;
     }
 
     /// Counts a request that is sent once more.
     pub fn retry(&self, backend: Label) {
-        *lock(&self.0).retries.entry(backend).or_default() += 1;
+        *lock(&self.counts).retries.entry(backend).or_default() += 1;
     }
 
     /// Counts an endpoint that is left out from now on.
     pub fn ejection(&self, backend: Label) {
-        *lock(&self.0).ejections.entry(backend).or_default() += 1;
+        *lock(&self.counts).ejections.entry(backend).or_default() += 1;
     }
 
     /// Counts a connection that was upgraded.
     pub fn tunnel_opened(&self) {
-        lock(&self.0).tunnels.opened += 1;
+        lock(&self.counts).tunnels.opened += 1;
     }
 
     /// Counts the end of an upgraded connection.
     pub fn tunnel_closed(&self) {
-        lock(&self.0).tunnels.closed += 1;
+        lock(&self.counts).tunnels.closed += 1;
+    }
+
+    /// Keeps an exchange that went wrong, for a while.
+    pub fn failure(&self, failure: Failure) {
+        self.failures.keep(failure);
+    }
+
+    pub(super) fn failures(&self) -> Vec<Failure> {
+        self.failures.all()
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        lock(&self.counts).traffic
+    }
+
+    pub(super) fn routes(&self) -> HashMap<Label, RouteCounts> {
+        let mut routes = HashMap::<Label, RouteCounts>::new();
+        for (key, n) in &lock(&self.counts).requests {
+            let server_errors = if is_server_error(key.status) { *n } else { 0 };
+            routes.entry(key.route).or_default().add(RouteCounts { requests: *n, server_errors });
+        }
+        routes
     }
 
     /// A copy, for a scrape: it holds the lock for a few `memcpy`s, not while text is made.
     pub(super) fn counts(&self) -> Counts {
-        lock(&self.0).clone()
+        lock(&self.counts).clone()
+    }
+}
+
+/// Of a status as it is counted: a number, or its first digit.
+fn is_server_error(counted: u16) -> bool {
+    counted >= 500 || counted == 5
+}
+
+impl RouteCounts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.server_errors += other.server_errors;
     }
 }
 
@@ -162,6 +216,7 @@ impl Counts {
         self.events.iter_mut().zip(other.events).for_each(|(sum, n)| *sum += n);
         self.handshakes.iter_mut().zip(other.handshakes).for_each(|(sum, n)| *sum += n);
         self.tunnels.add(other.tunnels);
+        self.traffic.add(&other.traffic);
     }
 }
 

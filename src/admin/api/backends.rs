@@ -1,0 +1,117 @@
+//! Backends with their endpoints: which gets requests, since when, and what its probes say.
+
+use std::collections::HashMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::query::Page;
+use crate::admin::Views;
+use crate::date::{rfc3339, rfc3339_millis};
+use crate::model::{Backend, EndpointState, EndpointStatus, ProbeResult, Readiness};
+
+/// A part of the backends.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::admin) struct Backends {
+    /// How many there are, before `offset` and `limit`.
+    pub(in crate::admin) total: usize,
+    pub(in crate::admin) backends: Vec<BackendView>,
+}
+
+/// A backend.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct BackendView {
+    pub(in crate::admin) name: String,
+    /// How it is checked, in words; `None`: not at all.
+    pub(in crate::admin) probe: Option<String>,
+    /// How many endpoints get requests.
+    pub(in crate::admin) ready: usize,
+    pub(in crate::admin) total: usize,
+    pub(in crate::admin) endpoints: Vec<EndpointView>,
+}
+
+/// An endpoint.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct EndpointView {
+    pub(in crate::admin) address: String,
+    /// `ready`, `not_ready` or `unknown`.
+    pub(in crate::admin) state: String,
+    pub(in crate::admin) since: String,
+    pub(in crate::admin) reason: String,
+    /// Left out for a while because requests to it failed, whatever its probe says.
+    pub(in crate::admin) ejected: bool,
+    pub(in crate::admin) in_flight: usize,
+    /// Since the process started.
+    pub(in crate::admin) requests: u64,
+    /// Its part of the requests of its backend's endpoints, from 0 to 1.
+    pub(in crate::admin) share: f64,
+    pub(in crate::admin) last_probe: Option<ProbeView>,
+    /// Oldest first.
+    pub(in crate::admin) probes: Vec<ProbeView>,
+}
+
+/// What one probe found.
+#[derive(Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::admin) struct ProbeView {
+    pub(in crate::admin) time: String,
+    pub(in crate::admin) passed: bool,
+    pub(in crate::admin) duration_ms: f64,
+    pub(in crate::admin) answer: String,
+}
+
+impl Backends {
+    pub(in crate::admin) fn of(views: &Views, page: &Page) -> Self {
+        let snapshot = views.control.snapshot();
+        let mut endpoints: HashMap<String, Vec<EndpointStatus>> = HashMap::new();
+        for endpoint in views.proxy.endpoints() {
+            endpoints.entry(endpoint.backend.clone()).or_default().push(endpoint);
+        }
+        let (part, total) = page.of(snapshot.backends.iter(), |backend| backend.name.clone());
+        let backends = part.into_iter().map(|backend| view(backend, endpoints.remove(&backend.name).unwrap_or_default())).collect();
+        Self { total, backends }
+    }
+}
+
+fn view(backend: &Backend, endpoints: Vec<EndpointStatus>) -> BackendView {
+    let requests: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
+    BackendView {
+        name: backend.name.clone(),
+        probe: match &backend.readiness {
+            Readiness::Probe(probe) => Some(probe.to_string()),
+            Readiness::Assumed => None,
+        },
+        ready: endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ready).count(),
+        total: endpoints.len(),
+        endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, requests)).collect(),
+    }
+}
+
+fn endpoint_view(endpoint: EndpointStatus, of: u64) -> EndpointView {
+    let probes: Vec<ProbeView> = endpoint.probes.iter().map(ProbeView::from).collect();
+    EndpointView {
+        address: endpoint.address,
+        state: endpoint.state.to_string(),
+        since: rfc3339(endpoint.since),
+        reason: endpoint.reason,
+        ejected: endpoint.ejected,
+        in_flight: endpoint.in_flight,
+        requests: endpoint.requests,
+        share: super::share(endpoint.requests, of),
+        last_probe: probes.last().cloned(),
+        probes,
+    }
+}
+
+impl From<&ProbeResult> for ProbeView {
+    fn from(result: &ProbeResult) -> Self {
+        Self {
+            time: rfc3339_millis(result.at).to_string(),
+            passed: result.passed,
+            duration_ms: super::milliseconds(result.duration),
+            answer: result.answer.to_string(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `genkan status`: what a running process says of itself. With `--ready`, a probe for containers that have neither
+//! shell nor curl.
+
+mod health;
+mod text;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::ask::{admin, ask_any};
+use super::output::{self, Stream, printable};
+use super::report::pretty;
+use super::{NO, Refusal};
+
+/// Ask a running process what it serves, whether it is ready, and why not
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Only answer by exit code: 0 ready, 1 not
+    #[arg(long, env = "GENKAN_READY", hide_env_values = true, value_parser = clap::builder::FalseyValueParser::new())]
+    ready: bool,
+    /// text, json, or health: as `gcloud compute backend-services get-health` prints it, with reasons
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, env = "GENKAN_FORMAT", hide_env_values = true, hide_possible_values = true)]
+    format: Shape,
+    /// The process's admin listener
+    #[arg(long, value_name = "ADDRESS|PORT", env = "GENKAN_ADMIN", hide_env_values = true, default_value = "127.0.0.1:9900")]
+    admin: String,
+}
+
+/// How it is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    #[default]
+    Text,
+    Json,
+    Health,
+}
+
+impl Status {
+    pub(super) fn run(self) -> Result<ExitCode, Refusal> {
+        let address = admin(&self.admin)?;
+        let target = if self.ready { "/readyz" } else { "/readyz?verbose" };
+        let (status, checks) = match ask_any(address, target) {
+            Ok(answer) => answer,
+            Err(error) => {
+                output::problem(&format!("no answer from {address}: {error}"), None);
+                return Ok(NO.into());
+            }
+        };
+        if !self.ready {
+            Stream::Out.write(&self.tell(address, &checks)?);
+        }
+        Ok(if status == 200 { ExitCode::SUCCESS } else { NO.into() })
+    }
+
+    fn tell(&self, address: SocketAddr, checks: &str) -> Result<String, Refusal> {
+        let Some(backends) = view(address, "backends")? else {
+            // Views are for those on the same machine; whether it is ready, it tells everybody.
+            output::problem(&format!("{address} shows its views to its own machine alone; this is what it tells everybody"), None);
+            return Ok(lines(checks));
+        };
+        let views = |name: &str| view(address, name).map(Option::unwrap_or_default);
+        Ok(match self.format {
+            Shape::Text => lines(&text::render(&views("status")?, &backends, &views("report")?)),
+            Shape::Json => pretty(&json!({ "status": views("status")?, "backends": backends["backends"], "report": views("report")? })),
+            Shape::Health => lines(&health::render(&backends)),
+        })
+    }
+}
+
+/// Every line fit for a terminal.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
+/// A view; `None`: it is not shown to us.
+fn view(address: SocketAddr, name: &str) -> Result<Option<Value>, Refusal> {
+    let no = |why: String| Refusal::no(format!("{address}: {why}"));
+    let (status, body) = ask_any(address, &format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
+    match status {
+        200 => serde_json::from_str(&body).map(Some).map_err(|error| no(format!("{name} is no JSON: {error}"))),
+        403 => Ok(None),
+        _ => Err(no(format!("{name} is answered with {status}: {}", printable(body.trim())))),
+    }
+}
