@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::support::{TestBackend, TestProxy};
+use memchr::memchr_iter;
+
+use super::support::{Reply, TestBackend, TestProxy};
 
 const LENGTH: u64 = 1 << 30;
 const GROWTH: u64 = 16 << 20;
@@ -14,6 +16,60 @@ async fn without_growth(proxy: &TestProxy, body: impl Future<Output = ()>) {
     body.await;
     let peak = proxy.peak_rss();
     assert!(peak < before + GROWTH, "memory grew from {before} to {peak} bytes");
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_of_a_byte_reaches_the_backend_in_few() {
+    const PIECES: usize = 5_000;
+    let backend = TestBackend::scripted(|mut request| async move {
+        let raw = &mut request.wire;
+        while !raw.buffer.ends_with(b"\r\n0\r\n\r\n") {
+            assert!(raw.fill().await?, "the body has an end");
+        }
+        let body = raw.buffer.split();
+        let ends = body.windows(2).filter(|pair| pair == b"\r\n").count();
+        let content = memchr_iter(b'x', &body).count();
+        request.reply(Reply::text(format!("{content} bytes in {} chunks", ends / 2 - 1))).await?;
+        Ok(request)
+    })
+    .await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut client = proxy.https().await;
+    let body = "1\r\nx\r\n".repeat(PIECES) + "0\r\n\r\n";
+    client.send(format!("POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n{body}")).await;
+    let answer = client.answer().await.text();
+    let (content, chunks) = answer.split_once(" bytes in ").unwrap();
+    let chunks: usize = chunks.trim_end_matches(" chunks").parse().unwrap();
+    assert_eq!(content, PIECES.to_string());
+    assert!(chunks < PIECES / 20, "{answer}");
+}
+
+#[tokio::test]
+async fn a_piece_is_not_held_until_the_next_one_comes() {
+    let backend = TestBackend::scripted(|mut request| async move {
+        request.wire.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+        let mut seen = 0;
+        while !request.wire.buffer.ends_with(b"\r\n0\r\n\r\n") {
+            let now = memchr_iter(b'x', &request.wire.buffer).count();
+            request.wire.write("1\r\ny\r\n".repeat(now - seen)).await?;
+            seen = now;
+            assert!(request.wire.fill().await?, "the body has an end");
+        }
+        request.wire.buffer.clear();
+        request.wire.write("0\r\n\r\n").await?;
+        Ok(request)
+    })
+    .await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut client = proxy.https().await;
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;
+    assert_eq!(client.wire.answer_head().await.unwrap().status, 200);
+    for count in 1..=20 {
+        while memchr_iter(b'y', &client.wire.buffer).count() < count {
+            assert!(client.wire.fill().await.unwrap(), "each byte is answered before the next is sent");
+        }
+        client.send("1\r\nx\r\n").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,12 @@ pub struct Call {
 struct Upload {
     body: RequestBody,
     chunked: bool,
+    /// Small pieces that will leave as one.
+    gathered: BytesMut,
+    /// How much was gathered when the client last had nothing more; 0: nothing waits for another look.
+    looked_at: usize,
+    /// Nothing of the body has been put behind the head.
+    fresh: bool,
     /// What is written after the buffered lines.
     data: Bytes,
     /// What is written after the data.
@@ -80,6 +86,11 @@ const MAX_INTERIMS: usize = 16;
 const MIN_READ: usize = 8 * 1024;
 /// Read at most this much at a time. Larger reads save calls, but push what was read out of the processor's cache.
 const MAX_READ: usize = 64 * 1024;
+/// A piece of a request's body below this size waits until the client has nothing more just now: a body in pieces of a
+/// byte would otherwise cost a call into the kernel for each.
+const SMALL: usize = 4 * 1024;
+/// So much of them leaves at once.
+const MOST_GATHERED: usize = 16 * 1024;
 /// A buffer that has grown larger than this is not kept with an idle connection.
 const MAX_KEPT_BUFFER: usize = 16 * 1024;
 
@@ -126,7 +137,7 @@ impl Call {
         let state = if body.length() == Length::Empty { UploadState::Ending } else { UploadState::Sending };
         Self {
             connection,
-            upload: Upload { body, chunked, data: Bytes::new(), tail: b"", state },
+            upload: Upload::new(body, chunked, state),
             method: head.method.clone(),
             upgrade: head.upgrade.cloned(),
             head_limit,
@@ -242,6 +253,9 @@ impl Call {
     fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
         loop {
             let pulled = self.upload.pull(&mut self.connection.output, cx)?;
+            if self.upload.looked_at > 0 {
+                return Poll::Pending;
+            }
             match self.upload.poll_write(&mut self.connection, cx, &mut self.sent) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -264,28 +278,73 @@ impl Call {
 }
 
 impl Upload {
-    /// Gets the next piece ready to be written, if the one before has been taken. Pending: the client has none now.
+    fn new(body: RequestBody, chunked: bool, state: UploadState) -> Self {
+        Self { body, chunked, gathered: BytesMut::new(), looked_at: 0, fresh: true, data: Bytes::new(), tail: b"", state }
+    }
+
+    /// Gets the next pieces ready to be written, if those before have been taken. Pending: the client has none now.
     fn pull(&mut self, output: &mut BytesMut, cx: &mut Context<'_>) -> Poll<Result<(), ProxyError>> {
-        if self.state != UploadState::Sending || !self.data.is_empty() || !self.tail.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        match ready!(self.body.poll_frame(cx)).transpose()? {
-            Some(Frame::Data(data)) if data.is_empty() => {}
-            Some(Frame::Data(data)) => {
-                if self.chunked {
-                    output.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
-                    self.tail = b"\r\n";
+        while self.wants_more(output) {
+            let Poll::Ready(frame) = self.body.poll_frame(cx) else {
+                self.pause(output, cx);
+                return Poll::Pending;
+            };
+            match frame.transpose()? {
+                Some(Frame::Data(data)) if data.len() < SMALL => self.gathered.extend_from_slice(&data),
+                Some(Frame::Data(data)) => {
+                    self.put_gathered(output);
+                    self.put_size(output, data.len());
+                    self.tail = if self.chunked { b"\r\n" } else { b"" };
+                    self.data = data;
                 }
-                self.data = data;
+                Some(Frame::Trailers(trailers)) => self.end(output, &trailers)?,
+                None => self.end(output, &HeaderMap::new())?,
             }
-            Some(Frame::Trailers(trailers)) => self.end(output, &trailers)?,
-            None => self.end(output, &HeaderMap::new())?,
         }
+        self.put_gathered(output);
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether there is room for more before what there is has been written.
+    fn wants_more(&self, output: &BytesMut) -> bool {
+        let taken = self.data.is_empty() && self.tail.is_empty() && (self.fresh || output.is_empty());
+        self.state == UploadState::Sending && taken && self.gathered.len() < MOST_GATHERED
+    }
+
+    /// The client has nothing more now. What it has sent in small pieces waits for one more look, since its codec hands
+    /// out one at a time.
+    fn pause(&mut self, output: &mut BytesMut, cx: &Context<'_>) {
+        if self.gathered.len() == self.looked_at {
+            self.put_gathered(output);
+        } else {
+            self.looked_at = self.gathered.len();
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn put_gathered(&mut self, output: &mut BytesMut) {
+        if self.gathered.is_empty() {
+            return;
+        }
+        self.put_size(output, self.gathered.len());
+        output.extend_from_slice(&self.gathered);
+        if self.chunked {
+            output.extend_from_slice(b"\r\n");
+        }
+        self.gathered.clear();
+        self.looked_at = 0;
+    }
+
+    fn put_size(&mut self, output: &mut BytesMut, size: usize) {
+        self.fresh = false;
+        if self.chunked {
+            output.extend_from_slice(format!("{size:x}\r\n").as_bytes());
+        }
     }
 
     fn end(&mut self, output: &mut BytesMut, trailers: &HeaderMap) -> Result<(), ProxyError> {
         self.state = UploadState::Ending;
+        self.put_gathered(output);
         if !self.chunked {
             // Whatever is missing would be taken from the next request on this connection.
             let whole = self.body.length() == Length::Exact(self.body.received());
@@ -322,6 +381,7 @@ impl Upload {
 
     fn abandon(&mut self) {
         self.state = UploadState::Abandoned;
+        self.gathered.clear();
         self.data = Bytes::new();
         self.tail = b"";
     }
