@@ -1,7 +1,7 @@
 //! What became of each certificate's last changes: when the one that is served was taken up, and when and why another
 //! was refused. For whoever looks; nothing is decided by it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::SystemTime;
 
 use crate::model::{CertificateHistory, CertificateName, Fingerprint, ObjectKind, Report, Severity, Snapshot};
@@ -38,7 +38,8 @@ impl Histories {
             .filter(|(object, _)| object.kind == ObjectKind::Certificate)
             .map(|(object, message)| (&*object.name, message))
             .collect();
-        self.0.retain(|name, _| refusals.contains_key(&**name) || snapshot.certificates.iter().any(|it| it.name.to_string() == *name));
+        let served: HashSet<String> = snapshot.certificates.iter().map(|certificate| certificate.name.to_string()).collect();
+        self.0.retain(|name, _| refusals.contains_key(&**name) || served.contains(name));
         for (name, why) in refusals {
             let history = self.0.entry(name.to_owned()).or_default();
             // One that goes on is told by its beginning.

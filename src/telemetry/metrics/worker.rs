@@ -172,10 +172,12 @@ impl WorkerMetrics {
     }
 
     pub(super) fn routes(&self) -> HashMap<Label, RouteCounts> {
+        // Copied first: the worker is not to wait while it is added up.
+        let requests = lock(&self.counts).requests.clone();
         let mut routes = HashMap::<Label, RouteCounts>::new();
-        for (key, n) in &lock(&self.counts).requests {
-            let server_errors = if is_server_error(key.status) { *n } else { 0 };
-            routes.entry(key.route).or_default().add(RouteCounts { requests: *n, server_errors });
+        for (key, n) in requests {
+            let server_errors = if is_server_error(key.status) { n } else { 0 };
+            routes.entry(key.route).or_default().add(RouteCounts { requests: n, server_errors });
         }
         routes
     }
