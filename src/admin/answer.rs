@@ -97,42 +97,33 @@ fn health(health: &Health, query: &str) -> Response<String> {
     text(status, health.text(verbose))
 }
 
-/// Off this thread, which control shares: with thousands of routes it takes milliseconds.
 async fn metrics(views: &Views) -> Response<String> {
-    let views = views.clone();
-    let encoded = tokio::task::spawn_blocking(move || views.metrics.encode(&*views.control, &*views.proxy, views.access_log.dropped())).await;
-    match encoded {
-        Ok(encoded) => with(&mut text(StatusCode::OK, encoded), CONTENT_TYPE, metrics::CONTENT_TYPE),
-        Err(error) => {
-            tracing::error!(%error, "metrics could not be made");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "metrics could not be made; the log says why\n".to_owned())
-        }
-    }
+    let made = made("metrics", views, |views| views.metrics.encode(&*views.control, &*views.proxy, views.access_log.dropped()));
+    made.await.map_or_else(|failed| failed, |encoded| with(&mut text(StatusCode::OK, encoded), CONTENT_TYPE, metrics::CONTENT_TYPE))
 }
 
-/// Off this thread as well: it looks at every route.
 async fn explain(views: &Views, query: &str) -> Response<String> {
-    let (views, query) = (views.clone(), query.to_owned());
-    match tokio::task::spawn_blocking(move || super::explain::answer(&views, &query)).await {
+    let query = query.to_owned();
+    match made("an explanation", views, move |views| super::explain::answer(views, &query)).await {
         Ok((status, body, true)) => text(status, body),
         Ok((status, body, false)) => with(&mut text(status, body), CONTENT_TYPE, JSON),
-        Err(error) => {
-            tracing::error!(%error, "an explanation could not be made");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "the explanation could not be made; the log says why\n".to_owned())
-        }
+        Err(failed) => failed,
     }
 }
 
-/// Off this thread, too.
 async fn show(views: &Views, view: &'static View, query: &str) -> Response<String> {
-    let (views, query) = (views.clone(), query.to_owned());
-    match tokio::task::spawn_blocking(move || view.answer(&views, &query)).await {
-        Ok((status, body)) => with(&mut text(status, body), CONTENT_TYPE, JSON),
-        Err(error) => {
-            tracing::error!(%error, "a view could not be made");
-            text(StatusCode::INTERNAL_SERVER_ERROR, "the view could not be made; the log says why\n".to_owned())
-        }
-    }
+    let query = query.to_owned();
+    let made = made("a view", views, move |views| view.answer(views, &query));
+    made.await.map_or_else(|failed| failed, |(status, body)| with(&mut text(status, body), CONTENT_TYPE, JSON))
+}
+
+/// Made off this thread, which control shares: with thousands of routes it takes milliseconds. The error is an answer.
+async fn made<T: Send + 'static>(what: &str, views: &Views, make: impl FnOnce(&Views) -> T + Send + 'static) -> Result<T, Response<String>> {
+    let views = views.clone();
+    tokio::task::spawn_blocking(move || make(&views)).await.map_err(|error| {
+        tracing::error!(%error, what, "an answer could not be made");
+        text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what} could not be made; the log says why\n"))
+    })
 }
 
 fn text(status: StatusCode, body: String) -> Response<String> {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::ask::{admin, ask_any};
 use super::flags::{Files, Format, Mapped};
 use super::look::{Look, look};
-use super::output::{Stream, printable};
+use super::output::{Stream, printable, printable_lines};
 use super::report::{self, Form};
 use super::{NO, Refusal, USAGE, input};
 use crate::explain::{Asked, World, explain, render};
@@ -89,7 +89,7 @@ fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from:
     let address = admin(address)?;
     let (status, body) = ask_any(address, &target).map_err(|error| Refusal::no(format!("no answer from {address}: {error}")))?;
     match status {
-        200 => Stream::Out.write(&body.lines().map(|line| printable(line) + "\n").collect::<String>()),
+        200 => Stream::Out.write(&printable_lines(&body)),
         _ => return Err(Refusal::no(format!("{address} answers {status}: {}", printable(body.trim())))),
     }
     let found = match format {

@@ -70,6 +70,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(visible).collect()
 }
 
+/// Lines that others wrote, each as [`printable`] has it.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
 /// A path as a shell takes it.
 pub fn quoted(path: &Path) -> String {
     let text = path.display().to_string();

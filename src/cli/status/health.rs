@@ -8,9 +8,8 @@ pub(super) fn render(backends: &Value) -> String {
 }
 
 fn backend(backend: &Value) -> String {
-    let name = backend["name"].as_str().unwrap_or_default();
     let probe = backend["probe"].as_str().unwrap_or("not probed");
-    let mut text = format!("---\n# {} of {} healthy; {probe}\nbackend: {name:?}\nstatus:\n", backend["ready"], backend["total"]);
+    let mut text = format!("---\n# {} of {} healthy; {probe}\nbackend: {}\nstatus:\n", backend["ready"], backend["total"], backend["name"]);
     let endpoints = backend["endpoints"].as_array().map(Vec::as_slice).unwrap_or_default();
     if !endpoints.is_empty() {
         text.push_str("  healthStatus:\n");
@@ -30,9 +29,10 @@ fn health(endpoint: &Value) -> String {
     };
     let address = endpoint["address"].as_str().unwrap_or_default();
     let (ip, port) = address.rsplit_once(':').unwrap_or((address, "0"));
-    let ip = ip.trim_start_matches('[').trim_end_matches(']');
-    let [reason, since] = ["reason", "since"].map(|key| endpoint[key].as_str().unwrap_or_default());
-    format!("  - healthState: {state}\n    ipAddress: {ip:?}\n    port: {port}\n    reason: {reason:?}\n    since: {since:?}\n")
+    // A text as JSON has it is one as YAML has it.
+    let ip = Value::from(ip.trim_start_matches('[').trim_end_matches(']'));
+    let (reason, since) = (&endpoint["reason"], &endpoint["since"]);
+    format!("  - healthState: {state}\n    ipAddress: {ip}\n    port: {port}\n    reason: {reason}\n    since: {since}\n")
 }
 
 #[cfg(test)]

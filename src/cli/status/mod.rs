@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::ask::{admin, ask_any};
-use super::output::{self, Stream, printable};
+use super::output::{self, Stream, printable, printable_lines};
 use super::report::pretty;
 use super::{NO, Refusal};
 
@@ -59,20 +59,15 @@ impl Status {
         let Some(backends) = view(address, "backends")? else {
             // Views are for those on the same machine; whether it is ready, it tells everybody.
             output::problem(&format!("{address} shows its views to its own machine alone; this is what it tells everybody"), None);
-            return Ok(lines(checks));
+            return Ok(printable_lines(checks));
         };
         let views = |name: &str| view(address, name).map(Option::unwrap_or_default);
         Ok(match self.format {
-            Shape::Text => lines(&text::render(&views("status")?, &backends, &views("report")?)),
+            Shape::Text => printable_lines(&text::render(&views("status")?, &backends, &views("report")?)),
             Shape::Json => pretty(&json!({ "status": views("status")?, "backends": backends["backends"], "report": views("report")? })),
-            Shape::Health => lines(&health::render(&backends)),
+            Shape::Health => printable_lines(&health::render(&backends)),
         })
     }
-}
-
-/// Every line fit for a terminal.
-fn lines(text: &str) -> String {
-    text.lines().map(|line| printable(line) + "\n").collect()
 }
 
 /// A view; `None`: it is not shown to us.
