@@ -62,6 +62,8 @@ struct Replay {
 
 /// What is kept of a body for sending it a second time.
 const MAX_KEPT: usize = 64 * 1024;
+/// In so many pieces at most: each takes more than its bytes.
+const MAX_KEPT_PIECES: usize = 256;
 
 enum Source {
     Empty,
@@ -169,7 +171,7 @@ impl Replay {
             return;
         }
         self.bytes += data.len();
-        if self.bytes > MAX_KEPT {
+        if self.bytes > MAX_KEPT || self.kept.len() == MAX_KEPT_PIECES {
             self.give_up();
         } else {
             self.kept.push(data.clone());
@@ -300,5 +302,24 @@ impl ResponseBody {
             Self::Text(text) => text.is_empty(),
             Self::Backend(body) => body.is_end(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many pieces of this size come again after so many were handed out.
+    fn again(size: usize, pieces: usize) -> usize {
+        let mut replay = Replay::default();
+        (0..pieces).for_each(|_| replay.keep(&Bytes::from(vec![0; size])));
+        replay.next = 0;
+        std::iter::from_fn(|| replay.again()).count()
+    }
+
+    #[test]
+    fn what_is_kept_for_another_try_is_bounded_in_bytes_and_in_pieces() {
+        assert_eq!([again(1024, 64), again(1024, 65)], [64, 0]);
+        assert_eq!([again(1, 256), again(1, 257)], [256, 0]);
     }
 }

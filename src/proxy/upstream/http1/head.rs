@@ -142,16 +142,15 @@ pub fn parse(input: &mut BytesMut, asked: Asked<'_>, limit: usize) -> Result<Par
     let status = response.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or(bad("its status is no number from 100 to 999"))?;
     let version = if response.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     let base = input.as_ptr().addr();
-    let mut places = [(0, 0, 0, 0); MAX_FIELDS];
-    let count = response.headers.len();
-    for (place, field) in places.iter_mut().zip(response.headers.iter()) {
-        *place = (field.name.as_ptr().addr() - base, field.name.len(), field.value.as_ptr().addr() - base, field.value.len());
-    }
+    // As many as there are: an array for the most there may be would be cleared for each response.
+    let fields = response.headers.iter();
+    let places = fields.map(|field| (field.name.as_ptr().addr() - base, field.name.len(), field.value.as_ptr().addr() - base, field.value.len()));
+    let places: Vec<_> = places.collect();
     let head = input.split_to(length).freeze();
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(Parsed::Interim);
     }
-    finish(&head, &places[..count], status, version, asked).map(|head| Parsed::Final(Box::new(head)))
+    finish(&head, &places, status, version, asked).map(|head| Parsed::Final(Box::new(head)))
 }
 
 /// What of the request decides how its response is read.
