@@ -47,6 +47,7 @@ fn proxy(drain: &Drain) -> Arc<Proxy> {
         workers: 1,
         metrics: Metrics::new(1),
         access_log: AccessLog::write_to(std::io::sink()),
+        spans: genkan::telemetry::spans::Spans::default(),
         mode: Mode::Run,
         port_taken: PortTaken::Refuse,
         issuer: None,

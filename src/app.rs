@@ -5,17 +5,20 @@ mod explainer;
 mod failure;
 mod signals;
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::{Admin, Views};
+use crate::admin::{Admin, Token, Views, Watchers};
 use crate::cli::{NO, USAGE, output};
 use crate::control::{Control, Status};
+use crate::date::rfc3339;
 use crate::drain::{Drain, Stage};
-use crate::model::{ControlStatus, Explain, PublishedSocket, Snapshot, SocketAddress};
+use crate::model::{ControlStatus, Explain, ProcessSettings, PublishedSocket, Snapshot, SocketAddress};
 use crate::proxy::{self, PortTaken, Proxy};
 use crate::settings::{Served, Settings};
+use crate::telemetry::spans::{Spans, export};
 use crate::telemetry::{AccessLog, Metrics, logging};
 use explainer::Explainer;
 use failure::Failure;
@@ -94,13 +97,20 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     // 6. What is counted and written.
     let workers = first.process.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let metrics = Metrics::new(workers);
-    let access_log = AccessLog::start();
+    let log_file = first.process.access_log.as_deref();
+    let access_log = AccessLog::start(log_file).map_err(|error| failure::access_log_unavailable(log_file, &error))?;
+    let spans = first.process.collector.clone().map_or_else(Spans::default, |(collector, sampling)| {
+        let spans = Spans::to_collector(sampling);
+        drain.spawn_background("spans", export::run(spans.clone(), collector));
+        spans
+    });
     // 7. The workers, which serve nothing yet.
     let explainer = (settings.mode == proxy::Mode::Laptop).then(|| Arc::new(Explainer { control: status.clone() }) as Arc<dyn Explain>);
     let options = proxy::Options {
         workers,
         metrics: metrics.clone(),
         access_log: access_log.clone(),
+        spans: spans.clone(),
         mode: settings.mode,
         port_taken: settings.port_taken,
         issuer: settings.issuer.clone(),
@@ -108,15 +118,20 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     };
     let proxy = Proxy::start(options, drain).map_err(|error| Failure::new("the workers cannot be started", &error))?;
     // 8. The admin pages, before anything is served: they say that it is not.
-    let admin = first.process.admin.map(|address| bind_admin(address, settings.port_taken)).transpose()?;
-    let admin_address = admin.as_ref().map(Admin::address);
+    let admin = open_admin(&first.process, settings.port_taken)?;
+    let admin_address = admin.as_ref().and_then(Admin::address);
+    let token_file = first.process.admin_token.as_deref();
+    let token = token_file.map(|path| Token::open(path).map_err(|error| failure::token_unreadable(path, &error))).transpose()?;
     if let Some(admin) = admin {
         let views = Views {
             control: status.clone(),
             proxy: proxy.clone(),
             metrics,
             history: Arc::default(),
+            watchers: Watchers::default(),
+            token,
             access_log: access_log.clone(),
+            spans,
             drain: drain.clone(),
         };
         drain.spawn_background("admin", admin.serve(views));
@@ -134,6 +149,13 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     Ok(Running { drain: drain.clone(), status, reload, proxy, access_log })
 }
 
+fn open_admin(process: &ProcessSettings, taken: PortTaken) -> Result<Option<Admin>, Failure> {
+    let admin = process.admin.map(|address| bind_admin(address, taken)).transpose()?;
+    let Some(path) = &process.admin_socket else { return Ok(admin) };
+    let admin = admin.unwrap_or_else(Admin::nowhere).and_at(path);
+    admin.map(Some).map_err(|error| failure::admin_socket_unavailable(path, &error))
+}
+
 fn bind_admin(address: SocketAddress, taken: PortTaken) -> Result<Admin, Failure> {
     let next_port = match taken {
         PortTaken::Refuse => false,
@@ -142,17 +164,34 @@ fn bind_admin(address: SocketAddress, taken: PortTaken) -> Result<Admin, Failure
     Admin::bind(address, next_port).map_err(|error| failure::admin_unavailable(address, &error))
 }
 
-/// One line a socket, one for the admin pages, and one that says that the rest has gone well.
+/// So many certificates are named when the process starts; the status page has all of them.
+const MOST_CERTIFICATES: usize = 3;
+
+/// What is served where, with which certificate until when, and where to look: a line each.
 fn announce(served: &Served, snapshot: &Snapshot) {
+    for certificate in snapshot.certificates.iter().take(MOST_CERTIFICATES) {
+        let facts = certificate.pair.facts();
+        let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
+        tracing::info!(target: "genkan", names = names.join(","), until = rfc3339(facts.not_after), source = %certificate.name, "certificate");
+    }
+    if let Some(more) = snapshot.certificates.len().checked_sub(MOST_CERTIFICATES).filter(|more| *more > 0) {
+        tracing::info!(target: "genkan", more, "more certificates; genkan status and the status page have all of them");
+    }
     for PublishedSocket { listeners, address, https } in &served.sockets {
         let protocol = if *https { "HTTPS" } else { "HTTP" };
         tracing::info!(target: "genkan", listeners = listeners.join(","), %address, protocol, "listening");
     }
     if let Some(address) = served.admin {
-        tracing::info!(target: "genkan", %address, "admin");
+        tracing::info!(target: "genkan", %address, page = format!("http://{}/", reachable(address)), "admin");
     }
     let routes = snapshot.shared().all().count();
     tracing::info!(target: "genkan", listeners = snapshot.listeners.len(), routes, backends = snapshot.backends.len(), "ready");
+}
+
+/// Where an address that may be every one is found from here.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let here = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+    SocketAddr::new(if address.ip().is_unspecified() { here } else { address.ip() }, address.port())
 }
 
 impl Running {
@@ -165,6 +204,7 @@ impl Running {
                         tracing::info!(target: "genkan", "reading everything again");
                         (self.reload)();
                     }
+                    Told::ReopenLog => self.access_log.reopen(),
                 },
                 () = self.proxy.worker_ended() => {
                     tracing::error!(target: "genkan", "a worker has ended by itself; the process ends with it");

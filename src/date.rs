@@ -16,6 +16,18 @@ pub fn rfc3339_millis(time: SystemTime) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{}.{:03}Z", Second(since.as_secs()), since.subsec_millis()))
 }
 
+/// `29/Nov/2026:09:12:00 +0000`, as the Common Log Format has it.
+pub fn common_log(time: SystemTime) -> impl fmt::Display {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let seconds = since_1970(time).as_secs();
+    fmt::from_fn(move |f| {
+        let (year, month, day) = date(seconds / DAY);
+        let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month - 1)).unwrap_or(&"Jan");
+        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        write!(f, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
+    })
+}
+
 /// Whole days from `now` to `then`; below zero if it has passed.
 pub fn days_until(then: SystemTime, now: SystemTime) -> i64 {
     let days = |duration: Duration| i64::try_from(duration.as_secs() / DAY).unwrap_or(i64::MAX);
@@ -68,6 +80,7 @@ mod tests {
 
     #[test]
     fn known_instants() {
+        assert_eq!(common_log(UNIX_EPOCH + Duration::from_secs(951_782_399)).to_string(), "28/Feb/2000:23:59:59 +0000");
         assert_eq!(text(0, 0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(951_782_399, 999), "2000-02-28T23:59:59.999Z");
         assert_eq!(text(951_782_400, 7), "2000-02-29T00:00:00.007Z");

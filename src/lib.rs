@@ -5,6 +5,7 @@
 
 pub mod model;
 pub mod date;
+pub mod percent;
 pub mod drain;
 pub mod control;
 pub mod route;

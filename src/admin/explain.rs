@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::Views;
 use super::api::query::Query;
-use crate::explain::{Asked, World, explain, render};
+use crate::explain::{Asked, Trace, World, explain, render};
 
 /// Status and body; the body is JSON unless `format=text` is asked for.
 pub(super) fn answer(views: &Views, query: &str) -> (StatusCode, String, bool) {
@@ -13,16 +13,11 @@ pub(super) fn answer(views: &Views, query: &str) -> (StatusCode, String, bool) {
     let Some(url) = query.value("url") else {
         return wrong("which request? /api/v1/explain?url=https://HOST/PATH (method, header, from, format=text)".to_owned());
     };
-    let Ok(from) = query.value("from").map(str::parse).transpose() else {
-        return wrong("from is no address".to_owned());
-    };
     let headers: Vec<String> = query.values("header").map(str::to_owned).collect();
-    let asked = match Asked::parse(query.value("method"), url, &headers, from) {
-        Ok(asked) => asked,
+    let trace = match trace(views, query.value("method"), url, &headers, query.value("from")) {
+        Ok(trace) => trace,
         Err(why) => return wrong(why),
     };
-    let (snapshot, origins, endpoints) = (views.control.snapshot(), views.control.origins(), views.proxy.endpoints());
-    let trace = explain(World { snapshot: &snapshot, origins: &origins, endpoints: Some(&endpoints) }, &asked);
     if query.value("format") == Some("text") {
         return (StatusCode::OK, render(&trace), true);
     }
@@ -30,4 +25,12 @@ pub(super) fn answer(views: &Views, query: &str) -> (StatusCode, String, bool) {
         Ok(json) => (StatusCode::OK, json + "\n", false),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n"), true),
     }
+}
+
+/// Where a request would go now. The error says what is wrong with it.
+pub(super) fn trace(views: &Views, method: Option<&str>, url: &str, headers: &[String], from: Option<&str>) -> Result<Trace, String> {
+    let from = from.map(str::parse).transpose().map_err(|_| "from is no address".to_owned())?;
+    let asked = Asked::parse(method, url, headers, from)?;
+    let (snapshot, origins, endpoints) = (views.control.snapshot(), views.control.origins(), views.proxy.endpoints());
+    Ok(explain(World { snapshot: &snapshot, origins: &origins, endpoints: Some(&endpoints) }, &asked))
 }

@@ -1,12 +1,17 @@
 //! Read-only views of a running process, over HTTP on an address of their own: is it alive, is it ready, what has it
 //! counted. Sees the two pipelines through the traits in `model` alone and changes nothing.
 
+mod access;
 mod answer;
 mod api;
+mod body;
+mod events;
 mod explain;
 mod health;
 mod history;
+mod page;
 mod server;
+mod socket;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +19,12 @@ use std::sync::Arc;
 
 use crate::drain::Drain;
 use crate::model::{ControlStatus, ProxyStatus, SocketAddress};
+use crate::telemetry::spans::Spans;
 use crate::telemetry::{AccessLog, Metrics};
 
+pub use access::Token;
 pub use api::openapi::document as openapi;
+pub use body::Watchers;
 pub use history::History;
 pub use server::Admin;
 
@@ -40,8 +48,14 @@ pub struct Views {
     pub metrics: Arc<Metrics>,
     /// What was counted when.
     pub history: Arc<History>,
+    /// Who may watch them change.
+    pub watchers: Watchers,
+    /// What has to be shown for most of it; `None`: nothing, by whoever is on this machine.
+    pub token: Option<Token>,
     /// For the lines that it lost.
     pub access_log: AccessLog,
+    /// For those that it lost.
+    pub spans: Spans,
     /// Whether the process is ending.
     pub drain: Drain,
 }

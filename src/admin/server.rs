@@ -1,30 +1,37 @@
-//! The admin listener: an address and a small HTTP/1.1 server on it. It is open to anyone in the image, so all it
+//! The admin listener: an address, a socket in the file system, or both, and a small HTTP/1.1 server on them. It is open to anyone in the image, so all it
 //! gives away is bounded: connections, heads, time. It serves until the very end, for probes during a drain.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpStream;
+use socket2::{Domain, Protocol, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
+use tokio_util::either::Either;
 
 use super::Views;
+use super::access::Peer;
 use super::answer::answer;
+use super::socket::Socket;
 use crate::drain::Stage;
 use crate::model::SocketAddress;
 
 /// The bound admin listener.
 #[derive(Debug)]
 pub struct Admin {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Option<(TcpListener, SocketAddr)>,
+    socket: Option<Socket>,
     /// How long a request head may take.
     pub(super) head: Duration,
 }
@@ -38,6 +45,9 @@ const HEAD: Duration = Duration::from_secs(5);
 /// A connection in all. Scrapers give up after 10 s by default.
 const CONNECTION: Duration = Duration::from_secs(30);
 
+/// A connection on which somebody watches; a page that is still open comes again.
+const WATCH: Duration = Duration::from_secs(60 * 60);
+
 /// More than any probe or browser sends.
 const HEAD_BYTES: usize = 16 * 1024;
 
@@ -48,6 +58,16 @@ const PAUSE: Duration = Duration::from_millis(100);
 const MOST_PORTS: usize = 100;
 
 impl Admin {
+    /// Nowhere, yet.
+    pub fn nowhere() -> Self {
+        Self { listener: None, socket: None, head: HEAD }
+    }
+
+    /// At a socket in the file system as well.
+    pub fn and_at(self, path: &Path) -> io::Result<Self> {
+        Ok(Self { socket: Some(Socket::bind(path)?), ..self })
+    }
+
     /// Binds the address; with `next_port`, the first one after it whose port is free. `[::]` is both families, and
     /// IPv4 alone where there is no IPv6.
     pub fn bind(address: SocketAddress, next_port: bool) -> io::Result<Self> {
@@ -64,14 +84,14 @@ impl Admin {
     }
 
     /// As bound: with the port that the kernel picked.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().map(|(_, address)| *address)
     }
 
     /// Serves until the process has stopped.
     pub async fn serve(self, views: Views) {
         let stopped = views.drain.clone();
-        let sampling = views.history.clone().follow(views.metrics.clone());
+        let sampling = views.history.clone().follow(views.metrics.clone(), views.proxy.clone());
         tokio::select! {
             () = self.accept(views) => {}
             () = sampling => {}
@@ -79,37 +99,76 @@ impl Admin {
         }
     }
 
+    /// At both, for as long as there is anything to accept.
     async fn accept(self, views: Views) {
-        let listener = match tokio::net::TcpListener::from_std(self.listener) {
-            Ok(listener) => listener,
-            Err(error) => return tracing::error!(%error, "admin listener cannot be served"),
-        };
+        let Self { listener, socket, head } = self;
         let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let listener = Arc::new(listener);
-        let spare = Arc::new(Spare::default());
-        spare.fill(&listener);
-        // Never closed. What finds no room waits in the kernel's queue, which is bounded too.
-        while let Ok(permit) = room.clone().acquire_owned().await {
-            let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
-                // Somebody who looks why nothing is accepted is let in.
-                Err(_) if spare.spend() => continue,
-                Err(error) => {
-                    tracing::debug!(%error, "admin connection not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                    spare.fill(&listener);
-                    continue;
-                }
-            };
-            let drain = views.drain.clone();
-            let views = views.clone();
-            let (listener, spare) = (listener.clone(), spare.clone());
-            drain.spawn_background("admin connection", async move {
-                connection(stream, peer.ip(), &views, self.head).await;
-                spare.fill(&listener);
-                drop(permit);
-            });
+        let listener = listener.map(|(listener, _)| tokio::net::TcpListener::from_std(listener)).transpose();
+        let named = socket.as_ref().map(Socket::listener).transpose();
+        match (listener, named) {
+            (Ok(listener), Ok(named)) => {
+                tokio::join!(
+                    accept_from(listener.map(Listener::Address), &views, &room, head),
+                    accept_from(named.map(Listener::Socket), &views, &room, head),
+                );
+            }
+            (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "admin listener cannot be served"),
         }
+    }
+}
+
+/// Where connections come in.
+enum Listener {
+    Address(tokio::net::TcpListener),
+    Socket(tokio::net::UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Either<TcpStream, UnixStream>, Peer)> {
+        Ok(match self {
+            Self::Address(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Either::Left(stream), Peer::Address(peer.ip()))
+            }
+            Self::Socket(listener) => (Either::Right(listener.accept().await?.0), Peer::Socket),
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Address(listener) => listener.as_fd(),
+            Self::Socket(listener) => listener.as_fd(),
+        }
+    }
+}
+
+async fn accept_from(listener: Option<Listener>, views: &Views, room: &Arc<Semaphore>, head: Duration) {
+    let Some(listener) = listener.map(Arc::new) else { return };
+    let spare = Arc::new(Spare::default());
+    spare.fill(&listener);
+    // Never closed. What finds no room waits in the kernel's queue, which is bounded too.
+    while let Ok(permit) = room.clone().acquire_owned().await {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // Somebody who looks why nothing is accepted is let in.
+            Err(_) if spare.spend() => continue,
+            Err(error) => {
+                tracing::debug!(%error, "admin connection not accepted");
+                tokio::time::sleep(PAUSE).await;
+                spare.fill(&listener);
+                continue;
+            }
+        };
+        let drain = views.drain.clone();
+        let views = views.clone();
+        let (listener, spare) = (listener.clone(), spare.clone());
+        drain.spawn_background("admin connection", async move {
+            connection(stream, peer, &views, head).await;
+            spare.fill(&listener);
+            drop(permit);
+        });
     }
 }
 
@@ -133,8 +192,17 @@ impl Spare {
 }
 
 /// One request, until it is answered, the client leaves or the time is up.
-async fn connection(stream: TcpStream, peer: IpAddr, views: &Views, head: Duration) {
-    let service = service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, views, peer).await) });
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, views: &Views, head: Duration) {
+    // Whether the answer is one that is watched for as long as somebody likes.
+    let watched = AtomicBool::new(false);
+    let service = service_fn(|request| {
+        let watched = &watched;
+        async move {
+            let response = answer(&request, views, peer).await;
+            watched.store(response.body().is_stream(), Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head)
@@ -142,7 +210,12 @@ async fn connection(stream: TcpStream, peer: IpAddr, views: &Views, head: Durati
         .max_headers(64)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(CONNECTION, served).await {
+    let mut served = pin!(served);
+    let mut ended = tokio::time::timeout(CONNECTION, &mut served).await;
+    if ended.is_err() && watched.load(Ordering::Relaxed) {
+        ended = tokio::time::timeout(WATCH, served).await;
+    }
+    match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "admin connection broke"),
         Err(_) => tracing::debug!("admin connection took too long"),
@@ -156,11 +229,11 @@ fn listen(address: SocketAddress) -> io::Result<Admin> {
         (Err(error), _) => return Err(error),
     };
     let address = listener.local_addr()?;
-    Ok(Admin { listener, address, head: HEAD })
+    Ok(Admin { listener: Some((listener, address)), ..Admin::nowhere() })
 }
 
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?; // Or a restart would wait for the last run's connections to be forgotten.
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;

@@ -1,4 +1,4 @@
-//! What the process is told from outside: to end, or to read everything again.
+//! What the process is told from outside: to end, to read everything again, to open its log again.
 
 use std::io;
 
@@ -9,6 +9,7 @@ pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user1: Signal,
 }
 
 /// What a signal means.
@@ -18,11 +19,18 @@ pub(super) enum Told {
     Stop,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1.
+    ReopenLog,
 }
 
 impl Signals {
     pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())?, hangup: signal(SignalKind::hangup())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+        })
     }
 
     /// Waits for the next one.
@@ -31,6 +39,7 @@ impl Signals {
             _ = self.terminate.recv() => Told::Stop,
             _ = self.interrupt.recv() => Told::Stop,
             _ = self.hangup.recv() => Told::Reload,
+            _ = self.user1.recv() => Told::ReopenLog,
         }
     }
 

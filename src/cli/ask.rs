@@ -1,8 +1,14 @@
-//! Asking a running process over its admin address: one small request, answered soon or not at all.
+//! Asking a running process over its admin address: one small request, answered soon or not at all; or one whose answer
+//! goes on for as long as somebody likes.
 
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+use clap::Args;
 
 use super::Refusal;
 use crate::control::config::Listen;
@@ -11,23 +17,171 @@ use crate::control::config::Listen;
 const LIMIT: Duration = Duration::from_secs(3);
 /// More than a thousand endpoints with all their probes.
 const MAX_ANSWER: u64 = 16 << 20;
+/// A token is a line.
+const MAX_TOKEN: u64 = 4096;
+/// A line of an answer that goes on.
+const MAX_LINE: u64 = 1 << 20;
 
-/// The address that `--admin` names.
-pub(super) fn admin(text: &str) -> Result<SocketAddr, Refusal> {
-    let listen = Listen::parse(text).map_err(|why| Refusal::usage(format!("--admin: {why}")))?;
-    listen.0.map(crate::model::SocketAddress::get).ok_or_else(|| Refusal::usage("--admin is off: there is nobody to ask"))
+/// The process that is asked.
+#[derive(Debug, Args)]
+pub(super) struct AdminFlags {
+    /// The process's admin listener, or unix:PATH
+    #[arg(long, value_name = "ADDRESS|PORT", env = "GENKAN_ADMIN", hide_env_values = true, default_value = "127.0.0.1:9900")]
+    admin: String,
+    /// The file with the token that it asks for
+    #[arg(long, value_name = "FILE", env = "GENKAN_TOKEN_FILE", hide_env_values = true)]
+    token_file: Option<PathBuf>,
 }
 
-/// Status and body of the first address that answers.
-pub(super) fn ask_any(address: SocketAddr, target: &str) -> io::Result<(u16, String)> {
-    let mut answer = Err(io::ErrorKind::AddrNotAvailable.into());
-    for candidate in candidates(address) {
-        answer = ask(candidate, target);
-        if answer.is_ok() {
-            break;
+/// Where a process can be asked, and what it wants to see first.
+#[derive(Debug)]
+pub(super) struct Process {
+    place: Place,
+    token: Option<String>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Address(SocketAddr),
+    Socket(PathBuf),
+}
+
+/// A connection of either kind.
+trait Connection: Read + Write {
+    fn set_limits(&self, limit: Option<Duration>) -> io::Result<()>;
+}
+
+impl AdminFlags {
+    pub(super) fn process(&self) -> Result<Process, Refusal> {
+        Process::named(&self.admin, self.token_file.as_deref())
+    }
+}
+
+impl Process {
+    /// The one that `--admin` names.
+    pub(super) fn named(admin: &str, token_file: Option<&Path>) -> Result<Self, Refusal> {
+        let place = match admin.strip_prefix("unix:") {
+            Some(path) => Place::Socket(path.into()),
+            None => {
+                let listen = Listen::parse(admin).map_err(|why| Refusal::usage(format!("--admin: {why}")))?;
+                let address = listen.0.map(crate::model::SocketAddress::get);
+                Place::Address(address.ok_or_else(|| Refusal::usage("--admin is off: there is nobody to ask"))?)
+            }
+        };
+        Ok(Self { place, token: token_file.map(read_token).transpose()? })
+    }
+
+    /// Status and body.
+    pub(super) fn ask(&self, target: &str) -> io::Result<(u16, String)> {
+        let deadline = Instant::now() + LIMIT;
+        let mut stream = self.send(target)?;
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(io::ErrorKind::TimedOut)?;
+            stream.set_limits(Some(left))?;
+            match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => answer.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+                Err(error) => return Err(error),
+            }
+            if answer.len() as u64 > MAX_ANSWER {
+                return Err(invalid("the answer has no end"));
+            }
+        }
+        parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| invalid("this is no HTTP answer"))
+    }
+
+    /// Status, and for 200 each line as it comes, until the process ends it or `line` says that it is enough. For another
+    /// status the text is the one line.
+    pub(super) fn follow(&self, target: &str, mut line: impl FnMut(&str) -> bool) -> io::Result<u16> {
+        let stream = self.send(target)?;
+        stream.set_limits(Some(LIMIT))?;
+        let mut lines = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if (&mut lines).take(MAX_TOKEN).read_line(&mut head)? == 0 || head.len() as u64 > MAX_ANSWER {
+                return Err(invalid("this is no HTTP answer"));
+            }
+        }
+        let (status, _) = parse(&head).ok_or_else(|| invalid("this is no HTTP answer"))?;
+        // There may be nothing to tell for a long time.
+        lines.get_ref().set_limits(None)?;
+        let mut text = Vec::new();
+        while (&mut lines).take(MAX_LINE).read_until(b'\n', &mut text)? > 0 {
+            if !line(String::from_utf8_lossy(&text).trim_end()) {
+                break;
+            }
+            text.clear();
+        }
+        Ok(status)
+    }
+
+    /// The request has left. HTTP/1.0, so that the body is as it is and ends with the connection.
+    fn send(&self, target: &str) -> io::Result<Box<dyn Connection>> {
+        let mut stream = self.connect()?;
+        stream.set_limits(Some(LIMIT))?;
+        let host = match &self.place {
+            Place::Address(address) => address.to_string(),
+            Place::Socket(_) => "localhost".to_owned(),
+        };
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        stream.write_all(format!("GET {target} HTTP/1.0\r\nHost: {host}\r\n{token}Connection: close\r\n\r\n").as_bytes())?;
+        Ok(stream)
+    }
+
+    /// To the first address that answers.
+    fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        match &self.place {
+            Place::Socket(path) => Ok(Box::new(UnixStream::connect(path)?)),
+            Place::Address(address) => {
+                let mut stream = Err(io::ErrorKind::AddrNotAvailable.into());
+                for candidate in candidates(*address) {
+                    stream = TcpStream::connect_timeout(&candidate, LIMIT);
+                    if stream.is_ok() {
+                        break;
+                    }
+                }
+                stream.map(|stream| Box::new(stream) as Box<dyn Connection>)
+            }
         }
     }
-    answer
+}
+
+impl fmt::Display for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Address(address) => address.fmt(f),
+            Place::Socket(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl Connection for TcpStream {
+    fn set_limits(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(limit)?;
+        self.set_write_timeout(limit)
+    }
+}
+
+impl Connection for UnixStream {
+    fn set_limits(&self, limit: Option<Duration>) -> io::Result<()> {
+        self.set_read_timeout(limit)?;
+        self.set_write_timeout(limit)
+    }
+}
+
+fn read_token(path: &Path) -> Result<String, Refusal> {
+    let mut text = String::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAX_TOKEN).read_to_string(&mut text));
+    read.map_err(|error| Refusal::usage(format!("{}: {error}", path.display())))?;
+    let token = text.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Refusal::usage(format!("{} holds no token: one line of letters, digits and marks", path.display())));
+    }
+    Ok(token.to_owned())
 }
 
 /// Where a process that listens on an address can be reached from here.
@@ -37,29 +191,8 @@ fn candidates(address: SocketAddr) -> impl Iterator<Item = SocketAddr> {
     ips.into_iter().map(move |ip| SocketAddr::new(ip, address.port()))
 }
 
-/// Status and body. HTTP/1.0, so that the body is as it is and ends with the connection.
-fn ask(address: SocketAddr, target: &str) -> io::Result<(u16, String)> {
-    let deadline = Instant::now() + LIMIT;
-    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
-    stream.set_write_timeout(Some(LIMIT))?;
-    stream.write_all(format!("GET {target} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()).ok_or(io::ErrorKind::TimedOut)?;
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => answer.extend_from_slice(&buffer[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
-            Err(error) => return Err(error),
-        }
-        if answer.len() as u64 > MAX_ANSWER {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
-        }
-    }
-    parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
+fn invalid(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {

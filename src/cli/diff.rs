@@ -210,7 +210,7 @@ mod tests {
             request_timeout: std::time::Duration::MAX,
             limits_tunnels: false,
             filters: Vec::new(),
-            log_sampling: crate::model::LogSampling::ALL,
+            log_sampling: None,
             behaviour: crate::model::Behaviour::Genkan,
             action: Action::Forward(vec![Target { backend: backend.to_owned(), weight: 1 }]),
         })

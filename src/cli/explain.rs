@@ -1,17 +1,19 @@
 //! `genkan explain`: why a request goes where it goes, by the configuration or by a process that runs.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::ask::{admin, ask_any};
+use super::ask::Process;
 use super::flags::{Files, Format, Mapped};
 use super::look::{Look, look};
 use super::output::{Stream, printable, printable_lines};
 use super::report::{self, Form};
 use super::{NO, Refusal, USAGE, input};
 use crate::explain::{Asked, World, explain, render};
+use crate::percent::encode;
 
 /// Say why a request goes where it goes
 ///
@@ -33,6 +35,9 @@ pub(super) struct Explain {
     /// Ask a running process instead of a configuration
     #[arg(long, value_name = "ADDRESS|PORT", env = "GENKAN_ADMIN", hide_env_values = true, conflicts_with = "files")]
     admin: Option<String>,
+    /// The file with the token that the process asks for
+    #[arg(long, value_name = "FILE", env = "GENKAN_TOKEN_FILE", hide_env_values = true, requires = "admin")]
+    token_file: Option<PathBuf>,
     /// How it is printed
     #[arg(long, value_name = "FORMAT", env = "GENKAN_FORMAT", hide_env_values = true, default_value = "text")]
     format: Format,
@@ -49,7 +54,8 @@ impl Explain {
         };
         let asked = Asked::parse(method, url, &self.headers, self.from).map_err(Refusal::usage)?;
         if let Some(address) = &self.admin {
-            return ask(address, method, url, &self.headers, self.from, self.format);
+            let process = Process::named(address, self.token_file.as_deref())?;
+            return ask(&process, method, url, &self.headers, self.from, self.format);
         }
         let chosen = input::choose(&self.files.files)?;
         let look = look(chosen.configuration, self.mapped)?;
@@ -75,7 +81,7 @@ pub(super) fn unserved(look: &Look) -> ExitCode {
     if look.unopened { USAGE.into() } else { NO.into() }
 }
 
-fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from: Option<IpAddr>, format: Format) -> Result<ExitCode, Refusal> {
+fn ask(process: &Process, method: Option<&str>, url: &str, headers: &[String], from: Option<IpAddr>, format: Format) -> Result<ExitCode, Refusal> {
     let mut target = format!("/api/v1/explain?method={}&url={}", encode(method.unwrap_or("GET")), encode(url));
     for header in headers {
         target.push_str(&format!("&header={}", encode(header)));
@@ -86,11 +92,10 @@ fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from:
     if format == Format::Text {
         target.push_str("&format=text");
     }
-    let address = admin(address)?;
-    let (status, body) = ask_any(address, &target).map_err(|error| Refusal::no(format!("no answer from {address}: {error}")))?;
+    let (status, body) = process.ask(&target).map_err(|error| Refusal::no(format!("no answer from {process}: {error}")))?;
     match status {
         200 => Stream::Out.write(&printable_lines(&body)),
-        _ => return Err(Refusal::no(format!("{address} answers {status}: {}", printable(body.trim())))),
+        _ => return Err(Refusal::no(format!("{process} answers {status}: {}", printable(body.trim())))),
     }
     let found = match format {
         Format::Json => reason_of(&body),
@@ -102,10 +107,4 @@ fn ask(address: &str, method: Option<&str>, url: &str, headers: &[String], from:
 
 fn reason_of(body: &str) -> Option<String> {
     serde_json::from_str::<serde_json::Value>(body).ok()?.get("outcome")?.get("reason")?.as_str().map(str::to_owned)
-}
-
-/// For a query (RFC 3986 section 2.1).
-fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

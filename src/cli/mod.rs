@@ -24,7 +24,9 @@ pub mod report;
 mod run;
 mod schema;
 mod status;
+mod tap;
 mod test;
+mod top;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -92,6 +94,8 @@ enum Command {
     Certificates(certificates::Certificates),
     Ca(ca::Ca),
     Status(status::Status),
+    Top(top::Top),
+    Tap(tap::Tap),
     Completions(completions::Completions),
     Man(man::Man),
     Schema(schema::Schema),
@@ -142,6 +146,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Next {
         Command::Certificates(certificates) => certificates.run().map(Next::Exit),
         Command::Ca(ca) => ca.run().map(Next::Exit),
         Command::Status(status) => status.run().map(Next::Exit),
+        Command::Top(top) => top.run().map(Next::Exit),
+        Command::Tap(tap) => tap.run().map(Next::Exit),
         Command::Completions(completions) => Ok(Next::Exit(completions.run())),
         Command::Man(man) => man.run().map(Next::Exit),
         Command::Schema(schema) => Ok(Next::Exit(schema.run())),

@@ -258,7 +258,7 @@ impl Control {
     fn restart_needed(&self, snapshot: &Snapshot) -> Option<Diagnostic> {
         let running = self.status.process()?;
         (running != snapshot.process).then(|| {
-            Diagnostic::warning(Reason::RestartNeeded, "workers and admin.address are read once, at start")
+            Diagnostic::warning(Reason::RestartNeeded, "workers, admin, accessLog.file and tracing are read once, at start")
                 .effect("the process goes on with the values it was started with")
                 .help("restart genkan to use the new ones")
         })

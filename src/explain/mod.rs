@@ -66,7 +66,7 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
     }
     trace.client_address = Some(client_address(asked, found.map_or(set.behaviour, |route| route.behaviour)));
     if let Some(route) = found {
-        trace.route = Some(won(route, world.origins, asked.https));
+        trace.route = Some(won(route, world.origins, asked.https, snapshot.access_log.sampling));
         trace.backends = backend::all(world, route);
     }
     trace.outcome = outcome::decide(world, &outcome::Way { listener, set, found, host: &host }, asked, &trace.backends);
@@ -165,7 +165,7 @@ fn why(fate: &Fate) -> String {
     }
 }
 
-fn won(route: &Route, origins: &Origins, https: bool) -> Won {
+fn won(route: &Route, origins: &Origins, https: bool, sampling: LogSampling) -> Won {
     let origin = origins.get(&route.name);
     let timeout = route.request_timeout;
     Won {
@@ -180,7 +180,7 @@ fn won(route: &Route, origins: &Origins, https: bool) -> Won {
             .map(|rule| (*rule).into())
             .collect(),
         filters: route.filters.iter().flat_map(describe).collect(),
-        logged_share: f64::from(route.log_sampling.0) / f64::from(LogSampling::ALL.0),
+        logged_share: f64::from(route.log_sampling.unwrap_or(sampling).0) / f64::from(LogSampling::ALL.0),
         timeout_seconds: (timeout != std::time::Duration::MAX).then_some(timeout.as_secs_f64()),
         broken: if let Action::Broken(why) = &route.action { Some(why.clone()) } else { None },
     }

@@ -1,6 +1,7 @@
 //! What genkan has been told to do, as validated, comparable and printable values: the vocabulary that the two
 //! pipelines share. Nothing here does I/O, holds a clock or knows where a value came from.
 
+mod access_log;
 mod backend;
 mod certificate;
 mod filter;
@@ -17,6 +18,7 @@ mod snapshot;
 mod socket;
 mod status;
 
+pub use access_log::{AccessLogFormat, AccessLogPolicy, FieldName, LogField, LogFields, Redaction};
 pub use backend::{AffinityCookie, Backend, BackendLimits, BackendTimeouts, EndpointAddress, LoadBalancing, Outliers, Readiness};
 pub use certificate::{Certificate, CertificateName, Facts, Fingerprint, Issue, KeyPair, KeyType};
 pub use filter::{Filter, HeaderModifier, InvalidTemplate, Part, Template, Variable, may_be_changed};
@@ -24,7 +26,7 @@ pub use finding::Finding;
 pub use host::{Host, HostPattern, InvalidHost};
 pub use listener::{Cleartext, Listener, PlainHttp, Protocol};
 pub use parity::{PARITY, Parity, ParityRow};
-pub use policy::{AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};
+pub use policy::{ClientTimeouts, DrainPolicy, Limits, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName};
 pub use probe::{Probe, ProbeAction, ProbeScheme, ProbeSuccess};
 pub use report::{Diagnostic, Object, ObjectKind, Origin, OriginPart, Origins, Place, Reason, Report, Severity};
 pub use route::{Action, Conditions, LogSampling, Match, PathMatch, PathRewrite, Redirect, Route, Target};

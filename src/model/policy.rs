@@ -124,15 +124,3 @@ impl Default for DrainPolicy {
         Self { delay: Duration::ZERO, timeout: Duration::from_secs(30) }
     }
 }
-
-/// How an exchange is written to stdout.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AccessLogFormat {
-    /// One JSON object a line.
-    #[default]
-    Json,
-    /// One readable line.
-    Text,
-    /// Nothing.
-    Off,
-}

@@ -28,7 +28,7 @@ pub struct Route {
     /// What is changed on the way, in this order.
     pub filters: Vec<Filter>,
     /// Which of its exchanges are written to the access log.
-    pub log_sampling: LogSampling,
+    pub log_sampling: Option<LogSampling>,
     /// Whose answers clients get where nothing of the backend's can be passed on.
     pub behaviour: Behaviour,
     /// What is done.

@@ -1,10 +1,11 @@
 //! The whole desired configuration at one instant: what pipeline 1 ends in and pipeline 2 begins with.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{
-    AccessLogFormat, Backend, Certificate, ClientTimeouts, DrainPolicy, HostPattern, Limits, Listener, Route, RouteSet, SocketAddress, TlsPolicy,
-    UnknownServerName,
+    AccessLogPolicy, Backend, Certificate, ClientTimeouts, DrainPolicy, HostPattern, Limits, Listener, LogSampling, Route, RouteSet, SocketAddress,
+    TlsPolicy, UnknownServerName,
 };
 
 /// Immutable, comparable, printable. Every value in it has been validated: running it cannot fail, except that the
@@ -34,7 +35,7 @@ pub struct Snapshot {
     /// How the process ends.
     pub drain: DrainPolicy,
     /// How exchanges are written.
-    pub access_log: AccessLogFormat,
+    pub access_log: AccessLogPolicy,
     /// What is read once, at start.
     pub process: ProcessSettings,
 }
@@ -46,6 +47,14 @@ pub struct ProcessSettings {
     pub workers: Option<usize>,
     /// The admin listener; `None`: off.
     pub admin: Option<SocketAddress>,
+    /// The file with the token that it asks for.
+    pub admin_token: Option<PathBuf>,
+    /// Its socket in the file system.
+    pub admin_socket: Option<PathBuf>,
+    /// Where exchanges are written to; `None`: standard output.
+    pub access_log: Option<PathBuf>,
+    /// Where spans go, and of which share of the traces that begin here.
+    pub collector: Option<(http::Uri, LogSampling)>,
 }
 
 impl Snapshot {
@@ -75,7 +84,7 @@ impl Default for Snapshot {
             timeouts: ClientTimeouts::default(),
             limits: Limits::default(),
             drain: DrainPolicy::default(),
-            access_log: AccessLogFormat::default(),
+            access_log: AccessLogPolicy::default(),
             process: ProcessSettings::default(),
         }
     }

@@ -47,6 +47,8 @@ pub trait ProxyStatus: Send + Sync {
     fn endpoints(&self) -> Vec<EndpointStatus>;
     /// Open client connections.
     fn open_connections(&self) -> usize;
+    /// What is listened on.
+    fn sockets(&self) -> Vec<PublishedSocket>;
 }
 
 /// Explains a request whose answer is ours, where the client is the one who started the process.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustls::server::ClientHello;
@@ -93,6 +93,7 @@ impl Arriving {
     }
 
     async fn encrypted(self, listener: &Arc<LiveListener>, wire: Wire, deadline: &Timer) -> Option<(Rc<Connection>, Stream)> {
+        let began = Instant::now();
         let outcome = match deadline.limit(self.shake_hands(listener, wire)).await {
             Some(outcome) => outcome,
             None => Err((HandshakeFailure::TimedOut, None)),
@@ -101,11 +102,11 @@ impl Arriving {
             Ok(stream) => {
                 let facts = stream.facts();
                 let tls13 = facts.version == "TLSv1.3";
-                self.worker.metrics.handshake(HandshakeOutcome::Complete { tls13, resumed: facts.resumed });
+                self.worker.metrics.handshake(HandshakeOutcome::Complete { tls13, resumed: facts.resumed }, began.elapsed());
                 Some(self.finish(listener, Stream::Tls(Box::new(stream)), Some(facts)))
             }
             Err((failure, error)) => {
-                self.worker.metrics.handshake(HandshakeOutcome::Failed(failure));
+                self.worker.metrics.handshake(HandshakeOutcome::Failed(failure), began.elapsed());
                 let error = error.map(|error| error.to_string());
                 tracing::debug!(client = %self.ends.0, listener = listener.model.name, ?failure, error, "no TLS handshake");
                 None

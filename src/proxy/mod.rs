@@ -52,6 +52,7 @@ use self::tls::KeyRing;
 use self::worker::{Ended, Start, WorkerHandle, WorkerState};
 use crate::drain::Drain;
 use crate::model::{Check, Diagnostic, EndpointStatus, Explain, Issue, ProxyStatus, Publish, PublishedSocket, Snapshot};
+use crate::telemetry::spans::Spans;
 use crate::telemetry::{AccessLog, Metrics};
 
 pub use socket::{PortTaken, port_holder};
@@ -64,6 +65,8 @@ pub struct Options {
     pub metrics: Arc<Metrics>,
     /// Where exchanges are written.
     pub access_log: AccessLog,
+    /// Where their spans go.
+    pub spans: Spans,
     /// For whom it runs.
     pub mode: Mode,
     /// What is done about a port that somebody else has.
@@ -111,7 +114,7 @@ struct Published {
 impl Proxy {
     /// Starts the threads. Nothing is served before the first snapshot is published.
     pub fn start(options: Options, drain: &Drain) -> std_io::Result<Arc<Self>> {
-        let Options { workers: count, metrics, access_log, mode, port_taken, issuer, explainer } = options;
+        let Options { workers: count, metrics, access_log, spans, mode, port_taken, issuer, explainer } = options;
         let live = Arc::new(ArcSwap::from_pointee(Live::nothing()));
         let (told, ended) = mpsc::channel(1);
         let (acceptor, changes) = mpsc::channel(1);
@@ -140,6 +143,7 @@ impl Proxy {
                 live: live.clone(),
                 metrics: metrics.worker(index),
                 access_log: access_log.clone(),
+                spans: spans.clone(),
                 mode,
                 explainer: explainer.clone(),
                 told_routes: told_routes.clone(),
@@ -321,5 +325,9 @@ impl ProxyStatus for Proxy {
 
     fn open_connections(&self) -> usize {
         self.admission.open()
+    }
+
+    fn sockets(&self) -> Vec<PublishedSocket> {
+        self.sockets()
     }
 }

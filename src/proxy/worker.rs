@@ -24,6 +24,7 @@ use super::upstream::pool::Pools;
 use super::{Mode, connection};
 use crate::drain::{Drain, Stage};
 use crate::model::Explain;
+use crate::telemetry::spans::Spans;
 use crate::telemetry::{AccessLog, ConnectionEvent, Label, WorkerMetrics};
 
 /// Routes whose tunnels were seen to end by their time limit: each is logged once, by whichever worker is first.
@@ -50,6 +51,8 @@ pub struct Worker {
     pub metrics: Arc<WorkerMetrics>,
     /// Where exchanges are written.
     pub access_log: AccessLog,
+    /// Where their spans go.
+    pub spans: Spans,
     /// For choices.
     pub random: Random,
     /// How answers of ours look.
@@ -90,6 +93,8 @@ pub struct Start {
     pub metrics: Arc<WorkerMetrics>,
     /// Where exchanges are written.
     pub access_log: AccessLog,
+    /// Where their spans go.
+    pub spans: Spans,
     /// How answers of ours look.
     pub mode: Mode,
     /// Explains our own answers.
@@ -139,6 +144,7 @@ impl Start {
             handshakes: Turns::default(),
             metrics: self.metrics,
             access_log: self.access_log,
+            spans: self.spans,
             random: Random::new(),
             mode: self.mode,
             explainer: self.explainer,

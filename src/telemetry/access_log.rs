@@ -1,24 +1,29 @@
-//! The access log: one line an exchange, on standard output, where nothing else is written.
+//! The access log: one line an exchange, on standard output, where nothing else is written, or in a file.
 //!
 //! A worker formats its line into a buffer that it shares only with the writer thread and goes on; the writer takes
 //! whole buffers and writes them in one piece, a moment later. A reader that is slow, stuck or gone costs lines, which
-//! are counted, and never time. What a line looks like is in `json` and `text`.
+//! are counted, and never time. What a line looks like is in `json`, `text` and `combined`.
 
+mod combined;
 mod escape;
+mod file;
 mod json;
 mod queue;
+mod redact;
 mod text;
 mod writer;
 
 use std::fmt;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::{Method, Version};
+use http::{HeaderMap, Method, Version};
 
-use crate::model::AccessLogFormat;
+use crate::model::{AccessLogFormat, AccessLogPolicy};
+use file::{LogFile, Sink, Stream};
 use queue::Queue;
 
 /// Where exchanges are written to. Cheap to clone; the writer ends with the last clone.
@@ -63,6 +68,8 @@ pub struct Record<'a> {
     pub bytes_out: u64,
     /// Of the request.
     pub user_agent: Option<&'a [u8]>,
+    /// Of the request, for those that the policy names.
+    pub headers: &'a HeaderMap,
     /// What it was routed by.
     pub route: Option<&'a str>,
     /// Who was to answer.
@@ -86,15 +93,18 @@ pub struct Record<'a> {
 }
 
 impl AccessLog {
-    /// Writes to standard output, from a thread of its own.
-    pub fn start() -> Self {
-        match writer::stdout() {
+    /// Writes to a file or to standard output, from a thread of its own. The error is that the file cannot be opened.
+    pub fn start(file: Option<&Path>) -> io::Result<Self> {
+        if let Some(path) = file {
+            return LogFile::open(path).map(Self::to);
+        }
+        Ok(match writer::stdout() {
             Ok(stdout) => Self::write_to(stdout),
             Err(error) => {
                 tracing::warn!(%error, "access log is off: standard output cannot be written to");
                 Self::off()
             }
-        }
+        })
     }
 
     /// Writes nothing, at no cost.
@@ -104,6 +114,10 @@ impl AccessLog {
 
     /// Writes to anything, from a thread of its own.
     pub fn write_to(sink: impl Write + Send + 'static) -> Self {
+        Self::to(Stream(sink))
+    }
+
+    fn to(sink: impl Sink + Send + 'static) -> Self {
         let queue = Arc::new(Queue::default());
         let taken = queue.clone();
         match std::thread::Builder::new().name("access-log".into()).spawn(move || writer::run(&taken, sink)) {
@@ -116,12 +130,20 @@ impl AccessLog {
     }
 
     /// Writes a line about an exchange, soon. Never waits for whoever reads the log.
-    pub fn write(&self, format: AccessLogFormat, record: &Record<'_>) {
+    pub fn write(&self, policy: &AccessLogPolicy, record: &Record<'_>) {
         let Some(handle) = &self.0 else { return };
-        match format {
-            AccessLogFormat::Json => handle.0.push(|line| json::write(line, record)),
-            AccessLogFormat::Text => handle.0.push(|line| text::write(line, record)),
+        match policy.format {
+            AccessLogFormat::Json => handle.0.push(|line| json::write(line, policy, record)),
+            AccessLogFormat::Text => handle.0.push(|line| text::write(line, policy, record)),
+            AccessLogFormat::Combined => handle.0.push(|line| combined::write(line, policy, record)),
             AccessLogFormat::Off => {}
+        }
+    }
+
+    /// Opens its file again, before the next line: somebody has moved it away.
+    pub fn reopen(&self) {
+        if let Some(handle) = &self.0 {
+            handle.0.reopen();
         }
     }
 
@@ -142,6 +164,22 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.0.close();
     }
+}
+
+impl Record<'_> {
+    /// As the access log has it in JSON by this policy, with the end of the line.
+    pub fn json_line(&self, policy: &AccessLogPolicy) -> Vec<u8> {
+        let mut line = Vec::with_capacity(512);
+        json::write(&mut line, policy, self);
+        line.push(b'\n');
+        line
+    }
+}
+
+/// A version as OpenTelemetry has it.
+pub fn protocol_version(version: Version) -> &'static str {
+    let name = json::protocol(version);
+    name.strip_prefix("HTTP/").map_or(name, |number| if number == "2.0" { "2" } else { number })
 }
 
 /// Appends to a line what is not plain text.

@@ -1,15 +1,16 @@
 //! A control and a proxy that show what a test puts into them.
 
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
+use super::Record;
 use crate::model::{
     Certificate, CertificateHistory, CertificateName, Check, Cleartext, ControlStatus, EndpointState, EndpointStatus, Facts, Fingerprint,
-    HostPattern, KeyPair, KeyType, Listener, Origins, Protocol, ProxyStatus, Report, SHARED, Snapshot,
+    HostPattern, KeyPair, KeyType, Listener, Origins, Protocol, ProxyStatus, PublishedSocket, Report, SHARED, Snapshot,
 };
 
 /// Control; by default it has published one configuration, without a finding.
@@ -74,6 +75,10 @@ impl ProxyStatus for Proxy {
     fn open_connections(&self) -> usize {
         0
     }
+
+    fn sockets(&self) -> Vec<PublishedSocket> {
+        Vec::new()
+    }
 }
 
 /// An endpoint on loopback.
@@ -114,4 +119,38 @@ pub(crate) fn certificate(name: &str, hosts: &[&str], not_after: SystemTime) -> 
     let names = hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect();
     let facts = Facts { names, issuer: "test".into(), not_before: UNIX_EPOCH, not_after, key_type: KeyType::Ecdsa, chain_length: 1 };
     Arc::new(Certificate { name: CertificateName(name.into()), pair: KeyPair::new(Fingerprint([0; 32]), facts, Arc::new(signer)) })
+}
+
+/// An exchange that went well.
+pub(crate) fn record() -> Record<'static> {
+    static NONE: LazyLock<http::HeaderMap> = LazyLock::new(http::HeaderMap::new);
+    Record {
+        started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
+        duration: Duration::from_nanos(12_345_678),
+        request_id: "id-1",
+        trace_id: None,
+        client: Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
+        client_port: 5000,
+        listener: "https",
+        scheme: "https",
+        protocol: http::Version::HTTP_2,
+        method: &http::Method::GET,
+        host: Some("shop.test"),
+        path: "/cart",
+        status: 200,
+        bytes_in: 0,
+        bytes_out: 512,
+        user_agent: None,
+        headers: &NONE,
+        route: None,
+        backend: None,
+        endpoint: None,
+        attempts: 0,
+        backend_duration: None,
+        reason: None,
+        status_details: None,
+        tls_version: None,
+        server_name: None,
+        resumed: false,
+    }
 }

@@ -1,5 +1,8 @@
 //! The process's own log, on standard error: which events, in which form. Not the access log, which is apart in both.
 
+mod line;
+mod repeats;
+
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
@@ -8,6 +11,9 @@ use tracing_subscriber::fmt::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer as _, Registry};
+
+use line::Lines;
+use repeats::Repeats;
 
 /// How the log is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +59,9 @@ fn layer<W: Write + 'static>(settings: &LogSettings, open: impl Fn() -> W + Send
     let filter = parse(&settings.filter)?;
     // A standard error that is closed loses lines; reporting that there would panic.
     let layer = Layer::default().with_writer(move || OneLine { inner: open(), colours }).log_internal_errors(false);
-    Ok(match settings.format {
-        LogFormat::Text => layer.with_ansi(colours).with_filter(filter).boxed(),
-        LogFormat::Json => {
-            layer.with_ansi(false).json().flatten_event(true).with_current_span(false).with_span_list(false).with_filter(filter).boxed()
-        }
-    })
+    let coloured = colours && settings.format == LogFormat::Text;
+    let lines = Lines { format: settings.format, repeats: Repeats::default() };
+    Ok(layer.with_ansi(coloured).event_format(lines).with_filter(filter).boxed())
 }
 
 /// One event, one line, and nothing in it that a terminal obeys, except for colours where they are wanted: the text
@@ -179,10 +182,35 @@ mod tests {
     fn json_is_flat() {
         let line = written(LogFormat::Json, || tracing::info!(target: "genkan", address = "[::]:1", listeners = "https", "listening"));
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
-        for (key, value) in [("level", "INFO"), ("target", "genkan"), ("message", "listening"), ("address", "[::]:1"), ("listeners", "https")] {
+        for (key, value) in [
+            ("level", "INFO"),
+            ("category", "process"),
+            ("target", "genkan"),
+            ("message", "listening"),
+            ("address", "[::]:1"),
+            ("listeners", "https"),
+        ] {
             assert_eq!(object[key], value, "{line}");
         }
         assert!(object["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+    }
+
+    #[test]
+    fn text_has_its_category_and_quotes_what_could_be_mistaken() {
+        let line =
+            written(LogFormat::Text, || tracing::warn!(target: "genkan::proxy::health", endpoint = "a:1", reason = "x y=\"z\"", n = 3, "not ready"));
+        assert!(line.contains("  WARN readiness: not ready endpoint=a:1 reason=\"x y=\\\"z\\\"\" n=3\n"), "{line}");
+    }
+
+    #[test]
+    fn what_is_said_again_and_again_is_written_a_few_times() {
+        let text = written(LogFormat::Json, || {
+            for round in 0..40 {
+                tracing::warn!(endpoint = "a:1", "endpoint is not ready");
+                tracing::info!(round, "something new each time");
+            }
+        });
+        assert_eq!((text.matches("not ready").count(), text.matches("something new").count()), (5, 40), "{text}");
     }
 
     #[test]

@@ -5,9 +5,12 @@
 //! Every label value is a name from the configuration, given a small number once ([`Metrics::label`]), or one of a
 //! closed list. Nothing that a client sends becomes a label, so that clients cannot make series.
 
+mod counts;
 mod event;
 mod gather;
+mod histogram;
 mod label;
+mod limits;
 mod process;
 pub mod table;
 #[cfg(test)]
@@ -26,11 +29,19 @@ pub use traffic::{Latency, Traffic};
 pub use worker::{RouteCounts, WorkerMetrics};
 
 use super::failures::{self, Failure};
+use super::tap::Taps;
 use crate::model::{ControlStatus, ProxyStatus};
 use label::Names;
+pub use text::Exposition;
 
-/// What [`Metrics::encode`] returns, as a media type.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// What nobody will read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Lines of the access log.
+    pub log_lines: u64,
+    /// Spans.
+    pub spans: u64,
+}
 
 /// Everything that is counted.
 #[derive(Debug)]
@@ -40,13 +51,15 @@ pub struct Metrics {
     /// By backend and whether they passed. Probes are few and have a thread of their own.
     probes: Mutex<HashMap<(Label, bool), u64>>,
     started: SystemTime,
+    taps: Arc<Taps>,
 }
 
 impl Metrics {
     /// Counters for this many workers; one at least.
     pub fn new(workers: usize) -> Arc<Self> {
-        let workers = (0..workers.max(1)).map(|_| Arc::default()).collect();
-        Arc::new(Self { workers, names: Mutex::default(), probes: Mutex::default(), started: SystemTime::now() })
+        let taps = Arc::<Taps>::default();
+        let workers = (0..workers.max(1)).map(|_| Arc::new(WorkerMetrics::new(taps.clone()))).collect();
+        Arc::new(Self { workers, names: Mutex::default(), probes: Mutex::default(), started: SystemTime::now(), taps })
     }
 
     /// The counters of one worker. An index past the last shares them with another: slower, and still counted.
@@ -63,6 +76,11 @@ impl Metrics {
     /// Counts a readiness probe.
     pub fn probe(&self, backend: Label, passed: bool) {
         *lock(&self.probes).entry((backend, passed)).or_default() += 1;
+    }
+
+    /// Who watches exchanges.
+    pub fn taps(&self) -> &Taps {
+        &self.taps
     }
 
     /// When the process began to count.
@@ -92,9 +110,9 @@ impl Metrics {
         failures::newest(self.workers.iter().flat_map(|worker| worker.failures()).collect())
     }
 
-    /// All metrics as text, in the format named by [`CONTENT_TYPE`].
-    pub fn encode(&self, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, access_log_dropped: u64) -> String {
-        text::encode(&gather::gather(self, control, proxy, access_log_dropped))
+    /// All metrics as text.
+    pub fn encode(&self, exposition: Exposition, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, lost: Lost) -> String {
+        text::encode(exposition, &gather::gather(self, control, proxy, lost))
     }
 }
 

@@ -7,8 +7,10 @@ mod failures;
 pub(crate) mod fake;
 pub mod logging;
 pub mod metrics;
+pub mod spans;
+pub mod tap;
 
-pub use access_log::{AccessLog, Record};
+pub use access_log::{AccessLog, Record, protocol_version};
 pub use failures::{FAILURES_KEPT, Failure};
 pub use logging::{InvalidFilter, LogFormat, LogSettings};
 pub use metrics::{

@@ -112,8 +112,8 @@ fn an_alias_bomb_is_refused_at_once() {
 
 #[test]
 fn a_key_whose_time_has_not_come_is_said_to_be_so() {
-    let place = with(&format!("{GOOD}tracing: {{ otlp: \"http://127.0.0.1:4317\" }}\n"));
-    place.run("check -f genkan.yaml").code(1).says(&["error[NotYetSupported]", "--> genkan.yaml:11:10", "tracing"]);
+    let place = with(&format!("{GOOD}clientAddress: {{ proxyProtocol: Required }}\n"));
+    place.run("check -f genkan.yaml").code(1).says(&["error[NotYetSupported]", "--> genkan.yaml:11:16", "clientAddress"]);
 }
 
 #[test]

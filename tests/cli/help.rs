@@ -2,8 +2,8 @@
 
 use crate::support::Place;
 
-const COMMANDS: [&str; 13] =
-    ["run", "demo", "dev", "check", "explain", "test", "diff", "certificates", "ca", "status", "completions", "man", "schema"];
+const COMMANDS: [&str; 15] =
+    ["run", "demo", "dev", "check", "explain", "test", "diff", "certificates", "ca", "status", "top", "tap", "completions", "man", "schema"];
 const ACTIONS: [&str; 5] = ["ca create", "ca install", "ca uninstall", "ca export", "ca issue"];
 
 #[test]

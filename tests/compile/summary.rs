@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use genkan::model::{
     Action, Backend, BackendLimits, BackendTimeouts, Behaviour, ClientTimeouts, Diagnostic, DrainPolicy, Filter, HeaderModifier, Limits, Listener,
-    LoadBalancing, LogSampling, Outliers, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
+    LoadBalancing, Outliers, Probe, ProbeAction, ProbeSuccess, Protocol, Readiness, Report, Route, RouteSet, SHARED, Snapshot,
 };
 
 /// A configuration that nothing is started on.
@@ -120,8 +120,8 @@ fn describe_route(route: &Route) -> String {
         Action::Broken(why) => text.push_str(&format!(" -> {}, {why}", if route.behaviour == Behaviour::Gke { 502 } else { 500 })),
     }
     text.extend(route.filters.iter().map(|filter| format!(" | {}", describe_filter(filter))));
-    if route.log_sampling != LogSampling::ALL {
-        text.push_str(&format!(" | {:?}", route.log_sampling));
+    if let Some(sampling) = route.log_sampling {
+        text.push_str(&format!(" | {sampling:?}"));
     }
     if route.limits_tunnels {
         text.push_str(" | tunnels too");
@@ -223,6 +223,10 @@ fn settings(snapshot: &Snapshot) -> impl Iterator<Item = String> {
         (snapshot.unknown_server_name != default.unknown_server_name).then(|| format!("unknown server name: {:?}", snapshot.unknown_server_name)),
         process.workers.map(|workers| format!("workers: {workers}")),
         Some(process.admin.map_or_else(|| "admin: off".to_owned(), |address| format!("admin: {address}"))),
+        process.admin_token.as_ref().map(|path| format!("admin token: {}", path.display())),
+        process.admin_socket.as_ref().map(|path| format!("admin socket: {}", path.display())),
+        process.access_log.as_ref().map(|path| format!("access log: {}", path.display())),
+        process.collector.as_ref().map(|(collector, sampling)| format!("spans: {collector} {sampling:?}")),
     ]
     .into_iter()
     .flatten()

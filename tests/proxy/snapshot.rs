@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use genkan::drain::Drain;
 use genkan::model::{
-    Action, Backend, Behaviour, EndpointAddress, EndpointState, Filter, HeaderModifier, Host, HostPattern, Listener, LogSampling, Match, PathMatch,
-    PlainHttp, Probe, ProbeSuccess, Protocol, ProxyStatus, Publish, Readiness, Route, RouteSet, SHARED, Snapshot, SocketAddress, Target, Template,
-    Variable,
+    Action, Backend, Behaviour, EndpointAddress, EndpointState, Filter, HeaderModifier, Host, HostPattern, Listener, Match, PathMatch, PlainHttp,
+    Probe, ProbeSuccess, Protocol, ProxyStatus, Publish, Readiness, Route, RouteSet, SHARED, Snapshot, SocketAddress, Target, Template, Variable,
 };
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
+use genkan::telemetry::spans::Spans;
 use genkan::telemetry::{AccessLog, Metrics};
 use http::HeaderName;
 
@@ -25,7 +25,7 @@ fn route(name: &str, path: &str, action: Action) -> Route {
         request_timeout: Duration::MAX,
         limits_tunnels: false,
         filters: Vec::new(),
-        log_sampling: LogSampling::ALL,
+        log_sampling: None,
         behaviour: Behaviour::Genkan,
         action,
     }
@@ -62,6 +62,7 @@ async fn serve(snapshot: Arc<Snapshot>) -> (Arc<Proxy>, Drain) {
         workers: 1,
         metrics: Metrics::new(1),
         access_log: AccessLog::off(),
+        spans: Spans::default(),
         mode: Mode::Run,
         port_taken: PortTaken::Refuse,
         issuer: None,

@@ -232,3 +232,107 @@ async fn every_answer_is_as_the_document_says() {
         assert!(validator.validate(&json!({})).is_err(), "{path}: the document asks for something");
     }
 }
+
+/// Where `genkan status` and the like ask.
+fn ask(proxy: &TestProxy, command: &str, arguments: &[&str]) -> std::process::Output {
+    let mut asking = super::support::command(proxy.directory.path());
+    asking.arg(command).args(["--admin", &proxy.admin_address().to_string()]).args(arguments).output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn exchanges_are_watched_as_they_end_without_what_is_secret() {
+    let backend = TestBackend::answering(|request| match request.head.target() {
+        "/missing?password=1" => Reply::with(404, &[], "no"),
+        _ => Reply::text("hello"),
+    })
+    .await;
+    let configuration = Configuration::of(&backend).more("accessLog: { requestHeaders: [X-Tenant, Cookie], sampling: 0 }");
+    let proxy = TestProxy::serving(&configuration).await;
+    let mut client = proxy.https().await;
+    let (admin, directory) = (proxy.admin_address().to_string(), proxy.directory.path().to_owned());
+    let watching = tokio::task::spawn_blocking(move || {
+        let mut tap = super::support::command(&directory);
+        tap.args(["tap", "MISSING", "--status", "4xx", "--format", "json", "-n", "2", "--admin", &admin]).output().unwrap()
+    });
+    // It sees what ends from the moment on that it is there.
+    wait_until("it has seen enough", DEADLINE, async || {
+        client.request("GET", "/other", &[], b"").await;
+        client.request("GET", "/missing?password=1", &[("x-tenant", "a"), ("cookie", "session=1")], b"").await;
+        watching.is_finished()
+    })
+    .await;
+    let output = watching.await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    for line in &lines {
+        assert_eq!((&line["path"], &line["status"], &line["backend"]), (&json!("/missing"), &json!(404), &json!("web")));
+        assert_eq!(line["request_headers"], json!({ "x-tenant": "a", "cookie": "[redacted]" }));
+    }
+    assert!(!text.contains("password") && !text.contains("session"), "{text}");
+
+    let wrong = tokio::task::block_in_place(|| ask(&proxy, "tap", &["--status", "9"]));
+    assert!(wrong.status.code() == Some(1) && String::from_utf8_lossy(&wrong.stderr).contains("status is a number such as 404"), "{wrong:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_busiest_routes_and_endpoints_are_shown() {
+    let backend = TestBackend::start().await;
+    let configuration = Configuration::of(&backend).route("{ hostnames: [shop.example.test], backend: web }");
+    let proxy = TestProxy::serving(&configuration).await;
+    let mut client = proxy.https().await.named("shop.example.test");
+    let (admin, directory) = (proxy.admin_address().to_string(), proxy.directory.path().to_owned());
+    let watching = tokio::task::spawn_blocking(move || {
+        super::support::command(&directory).args(["top", "--interval", "1", "-n", "2", "--admin", &admin]).output().unwrap()
+    });
+    wait_until("both pictures are there", DEADLINE, async || {
+        client.get("/").await;
+        watching.is_finished()
+    })
+    .await;
+    let output = watching.await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains('\u{1b}'), "no terminal, no control characters: {text:?}");
+    let rate = |words: &str| text.lines().rfind(|line| line.contains(words)).unwrap().split_whitespace().next().unwrap().parse::<f64>().unwrap();
+    assert!(rate("shop.example.test PathPrefix / > web") > 0.0 && rate(&backend.address.to_string()) > 0.0, "{text}");
+    assert_eq!(text.matches(" requests/s ").count(), 2, "two pictures: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_opens_the_views_and_a_socket_needs_none() {
+    let backend = TestBackend::start().await;
+    let configuration = Configuration::of(&backend).admin("token: { file: admin-token }, unixSocket: admin.sock");
+    let proxy =
+        TestProxy::start_in(&configuration, |directory, _| std::fs::write(directory.join("admin-token"), "correct-horse-battery\n").unwrap()).await;
+    proxy.wait_ready("web").await;
+    let directory = proxy.directory.path();
+    for (path, status) in
+        [("/livez", 200), ("/readyz", 200), ("/metrics", 200), ("/", 401), ("/api/v1/status", 401), ("/events?of=/", 401), ("/page.js", 401)]
+    {
+        let answer = proxy.admin(path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.get("www-authenticate").is_some(), status == 401, "{path}");
+    }
+    std::fs::write(directory.join("wrong"), "correct-horse-batterx\n").unwrap();
+    let run = |arguments: &[&str]| {
+        tokio::task::block_in_place(|| super::support::command(directory).args(["status", "--format", "health"]).args(arguments).output().unwrap())
+    };
+    let admin = proxy.admin_address().to_string();
+    let socket = format!("unix:{}", directory.join("admin.sock").display());
+    for (arguments, shown) in [
+        (vec!["--admin", admin.as_str()], false),
+        (vec!["--admin", admin.as_str(), "--token-file", "wrong"], false),
+        (vec!["--admin", admin.as_str(), "--token-file", "admin-token"], true),
+        (vec!["--admin", socket.as_str()], true),
+    ] {
+        let output = run(&arguments);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "whether it is ready, it tells everybody: {output:?}");
+        assert_eq!(text.contains(&format!("port: {}", backend.address.port())), shown, "{arguments:?}: {text}");
+    }
+    // A new token counts at once.
+    std::fs::rename(directory.join("wrong"), directory.join("admin-token")).unwrap();
+    assert!(String::from_utf8_lossy(&run(&["--admin", &admin, "--token-file", "admin-token"]).stdout).contains("HEALTHY"));
+}

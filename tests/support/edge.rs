@@ -10,10 +10,12 @@ use std::time::{Duration, SystemTime};
 use genkan::drain::{Drain, Stage};
 use genkan::model::{
     Action, Backend, Behaviour, Certificate, CertificateHistory, CertificateName, Check, Cleartext, ControlStatus, EndpointAddress, Facts,
-    Fingerprint, Host, HostPattern, KeyPair, KeyType, Listener, LogSampling, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route, RouteSet,
-    SHARED, Snapshot, Target,
+    Fingerprint, Host, HostPattern, KeyPair, KeyType, Listener, Match, PlainHttp, Protocol, Publish, Readiness, Report, Route, RouteSet, SHARED,
+    Snapshot, Target,
 };
 use genkan::proxy::{Mode, Options, PortTaken, Proxy};
+use genkan::telemetry::metrics::{Exposition, Lost};
+use genkan::telemetry::spans::Spans;
 use genkan::telemetry::{AccessLog, Metrics};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -95,6 +97,7 @@ impl Edge {
             workers: 1,
             metrics: Metrics::new(1),
             access_log: AccessLog::write_to(log.clone()),
+            spans: Spans::default(),
             mode: Mode::Run,
             port_taken: PortTaken::Refuse,
             issuer: None,
@@ -133,7 +136,7 @@ impl Edge {
 
     /// All metrics.
     pub fn metrics(&self) -> String {
-        self.metrics.encode(&NoControl, &*self.proxy, 0)
+        self.metrics.encode(Exposition::Text, &NoControl, &*self.proxy, Lost::default())
     }
 
     /// Waits until the access log has this many lines; all of them.
@@ -199,7 +202,7 @@ pub fn route(name: &str, host: &str, behaviour: Behaviour) -> Route {
         request_timeout: Duration::MAX,
         limits_tunnels: false,
         filters: Vec::new(),
-        log_sampling: LogSampling::ALL,
+        log_sampling: None,
         behaviour,
         action: Action::Forward(vec![Target { backend: name.to_owned(), weight: 1 }]),
     }

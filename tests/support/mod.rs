@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 mod backend;
+pub mod browser;
 mod certificates;
 mod client;
 pub mod edge;

@@ -24,6 +24,7 @@ pub struct Configuration {
     workers: Option<usize>,
     https: String,
     http: String,
+    admin: String,
     backends: Vec<(String, String)>,
     certificates: Vec<String>,
     routes: Vec<String>,
@@ -113,6 +114,13 @@ impl Configuration {
         self
     }
 
+    /// More about the admin listener.
+    #[must_use]
+    pub fn admin(mut self, keys: &str) -> Self {
+        self.admin = format!(", {keys}");
+        self
+    }
+
     /// Another number of workers.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
@@ -144,7 +152,7 @@ impl Configuration {
                 "\n  - {{ name: https, address: \"127.0.0.1:0\", protocol: HTTPS{https} }}\n  - {{ name: http, address: \"127.0.0.1:0\", protocol: HTTP{http} }}\n"
             )),
         }
-        yaml.push_str(&format!("admin: {{ address: \"127.0.0.1:0\" }}\nworkers: {}\n", self.workers.unwrap_or(2)));
+        yaml.push_str(&format!("admin: {{ address: \"127.0.0.1:0\"{} }}\nworkers: {}\n", self.admin, self.workers.unwrap_or(2)));
         yaml.push_str("certificates:\n  - { secret: tls }\n");
         for certificate in &self.certificates {
             yaml.push_str(&format!("  - {certificate}\n"));

@@ -10,9 +10,9 @@ use crate::{files, none, read};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("main", &["app", "cli"]),
     ("settings", &["admin", "control", "proxy", "telemetry", "model", "drain"]),
-    ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain", "date"]),
+    ("cli", &["app", "authority", "control", "explain", "route", "model", "settings", "drain", "date", "percent"]),
     ("authority", &["control", "model"]),
-    ("admin", &["explain", "route", "model", "telemetry", "drain", "date"]),
+    ("admin", &["explain", "route", "model", "telemetry", "drain", "date", "percent"]),
     ("explain", &["route", "model"]),
     ("control", &["model", "route", "telemetry", "drain"]),
     ("proxy", &["model", "route", "telemetry", "drain"]),
@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("drain", &[]),
     ("date", &[]),
+    ("percent", &[]),
 ];
 
 /// Of others: what is named in few places only.

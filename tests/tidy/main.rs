@@ -7,6 +7,7 @@ mod dependencies;
 mod directions;
 mod documents;
 mod examples;
+mod monitoring;
 mod reference;
 mod sources;
 

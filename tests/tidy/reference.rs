@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use genkan::control::config::schema;
 use genkan::control::kubernetes;
+use genkan::model::LogField;
 use genkan::telemetry::metrics::table::TABLE;
 use serde_json::Value;
 
@@ -45,6 +46,14 @@ fn page() -> String {
     for row in TABLE {
         let labels: Vec<String> = row.labels.iter().map(|label| format!("`{label}`")).collect();
         writeln!(page, "| `{}` | {} | {} | {} |", row.name, row.kind.as_str(), labels.join(" "), row.help).unwrap();
+    }
+    page.push_str(
+        "\n## Access log\n\nOf a line in JSON; what does not apply has no key. The cloud's load balancer has the same in its log entries \
+         where the second column says, `httpRequest` being its own object.\n\n| field | in the cloud's log entries | meaning |\n|---|---|---|\n",
+    );
+    for LogField { name, cloud, about } in LogField::ALL {
+        let cloud = if cloud.is_empty() { String::new() } else { format!("`{cloud}`") };
+        writeln!(page, "| `{name}` | {cloud} | {about} |").unwrap();
     }
     page
 }

@@ -79,17 +79,23 @@ fn view(backend: &Backend, endpoints: Vec<EndpointStatus>) -> BackendView {
     let requests: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
     BackendView {
         name: backend.name.clone(),
-        probe: match &backend.readiness {
-            Readiness::Probe(probe) => Some(probe.to_string()),
-            Readiness::Assumed => None,
-        },
+        probe: probe_words(backend),
         ready: endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ready).count(),
         total: endpoints.len(),
         endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, requests)).collect(),
     }
 }
 
-fn endpoint_view(endpoint: EndpointStatus, of: u64) -> EndpointView {
+/// How its endpoints are checked.
+pub(in crate::admin) fn probe_words(backend: &Backend) -> Option<String> {
+    match &backend.readiness {
+        Readiness::Probe(probe) => Some(probe.to_string()),
+        Readiness::Assumed => None,
+    }
+}
+
+/// An endpoint, whose backend was given so many requests.
+pub(in crate::admin) fn endpoint_view(endpoint: EndpointStatus, of: u64) -> EndpointView {
     let probes: Vec<ProbeView> = endpoint.probes.iter().map(ProbeView::from).collect();
     EndpointView {
         address: endpoint.address,

@@ -2,14 +2,15 @@
 //! as JSON; the page prints the same values. Their shapes are written down in `config/openapi.json`, which is made of
 //! the same types.
 
-mod backends;
-mod certificates;
-mod failures;
+pub(super) mod backends;
+pub(super) mod certificates;
+pub(super) mod failures;
 pub(super) mod openapi;
-mod overview;
+pub(super) mod overview;
 pub(super) mod query;
-mod report;
-mod routes;
+pub(super) mod report;
+pub(super) mod routes;
+pub(super) mod tap;
 
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ use query::{Page, Query};
 
 /// Where the views are.
 pub(super) const PREFIX: &str = "/api/v1/";
+
+/// How much of a long list programs get at once, unless they ask for another number.
+const ON_A_PAGE: usize = 1_000;
 
 /// A view.
 pub(super) struct View {
@@ -89,7 +93,7 @@ impl View {
 
     /// Status and JSON. Blocks for as long as looking at everything takes.
     pub(super) fn answer(&self, views: &Views, query: &str) -> (StatusCode, String) {
-        match Query::parse(query).page() {
+        match Query::parse(query).page(ON_A_PAGE) {
             Ok(page) => (StatusCode::OK, (self.show)(views, &page)),
             Err(error) => (StatusCode::BAD_REQUEST, json(&Problem { error })),
         }

@@ -21,9 +21,18 @@ pub fn document() -> Value {
     let explained = json!({
         "200": { "description": "the decision", "content": { "application/json": { "schema": trace }, "text/plain": {} } },
         "400": { "description": "what is wrong with the request", "content": { "text/plain": {} } },
-        "403": { "description": "the request does not come from this machine", "content": { "text/plain": {} } },
+        "401": { "description": TOKEN, "content": { "text/plain": {} } },
+        "403": { "description": ELSEWHERE, "content": { "text/plain": {} } },
     });
     paths.insert(format!("{PREFIX}explain"), path("explain", "why a request goes where it goes", &asked(), &explained));
+    let lines = json!({
+        "200": { "description": "a line an exchange, as the access log has it in JSON, for as long as somebody reads", "content": { "application/x-ndjson": {} } },
+        "400": { "description": "what is wrong with the query", "content": { "text/plain": {} } },
+        "401": { "description": TOKEN, "content": { "text/plain": {} } },
+        "403": { "description": ELSEWHERE, "content": { "text/plain": {} } },
+        "503": { "description": "too many watch already", "content": { "text/plain": {} } },
+    });
+    paths.insert(format!("{PREFIX}tap"), path("tap", "exchanges as they end", &watched(), &lines));
     json!({
         "openapi": "3.1.0",
         "info": { "title": "genkan", "version": "v1", "description": "What a running genkan says of itself on its admin listener. Nothing can be changed here." },
@@ -40,9 +49,13 @@ fn answers(schema: &Value, problem: &Value) -> Value {
     json!({
         "200": { "description": "the view", "content": { "application/json": { "schema": schema } } },
         "400": { "description": "what is wrong with the query", "content": { "application/json": { "schema": problem } } },
-        "403": { "description": "the request does not come from this machine", "content": { "text/plain": {} } },
+        "401": { "description": TOKEN, "content": { "text/plain": {} } },
+        "403": { "description": ELSEWHERE, "content": { "text/plain": {} } },
     })
 }
+
+const TOKEN: &str = "the token was not shown";
+const ELSEWHERE: &str = "there is no token, and the request does not come from this machine";
 
 fn parameters(view: &View) -> Value {
     if !view.is_paged {
@@ -52,6 +65,15 @@ fn parameters(view: &View) -> Value {
         parameter("q", "only what contains this text, whatever the case", &json!({ "type": "string" })),
         parameter("offset", "how many are left out", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
         parameter("limit", "how many are shown at most", &json!({ "type": "integer", "minimum": 0, "maximum": 10000, "default": 1000 })),
+    ])
+}
+
+/// Which exchanges are wanted.
+fn watched() -> Value {
+    json!([
+        parameter("q", "only those with this text", &json!({ "type": "string" })),
+        parameter("status", "only those with this status, or of this class", &json!({ "type": "string", "examples": ["404", "5xx"] })),
+        parameter("rate", "in a second at most", &json!({ "type": "integer", "minimum": 1, "maximum": 10000, "default": 50 })),
     ])
 }
 

@@ -95,9 +95,12 @@ impl Overview {
         let (accepted, accepted_at) = views.control.last_reload();
         let (health, endpoints) = (Health::ready(views), views.proxy.endpoints());
         let started = views.metrics.started();
+        let sockets = views.proxy.sockets();
+        // With the port that the kernel picked, where it did; before that as it is written.
+        let bound = |name: &String| sockets.iter().find(|socket| socket.listeners.contains(name)).map(|socket| socket.address.to_string());
         let listener = |listener: &std::sync::Arc<crate::model::Listener>| ListenerView {
             name: listener.name.clone(),
-            address: listener.address.to_string(),
+            address: bound(&listener.name).unwrap_or_else(|| listener.address.to_string()),
             protocol: if listener.is_https() { "HTTPS" } else { "HTTP" },
         };
         Self {

@@ -1,5 +1,7 @@
 //! The query of an admin request: pairs, and the part of a long list that somebody wants to see.
 
+use crate::percent::decode;
+
 /// Pairs in their order, decoded.
 pub(in crate::admin) struct Query(Vec<(String, String)>);
 
@@ -14,7 +16,6 @@ pub(in crate::admin) struct Page {
     pub(in crate::admin) limit: usize,
 }
 
-const DEFAULT_LIMIT: usize = 1_000;
 const MOST: usize = 10_000;
 
 impl Query {
@@ -33,14 +34,14 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    /// `q`, `offset` and `limit`.
-    pub(in crate::admin) fn page(&self) -> Result<Page, String> {
+    /// `q`, `offset` and `limit`, which is `usually` so many.
+    pub(in crate::admin) fn page(&self, usually: usize) -> Result<Page, String> {
         let number = |key: &str, default: usize| match self.value(key) {
             None => Ok(default),
             Some(text) => text.parse::<usize>().map_err(|_| format!("{key} is a whole number, not {text:?}")),
         };
         let filter = self.value("q").unwrap_or_default().to_lowercase();
-        Ok(Page { filter, offset: number("offset", 0)?, limit: number("limit", DEFAULT_LIMIT)?.min(MOST) })
+        Ok(Page { filter, offset: number("offset", 0)?, limit: number("limit", usually)?.min(MOST) })
     }
 }
 
@@ -53,31 +54,12 @@ impl Page {
     }
 }
 
-/// `%XX` and `+`; an escape that is none stands for itself.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let escaped = after.get(..2).filter(|_| first == b'%').and_then(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
-        let (byte, left) = match escaped {
-            Some(byte) => (byte, &after[2..]),
-            None => (if first == b'+' { b' ' } else { first }, after),
-        };
-        bytes.push(byte);
-        rest = left;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_query_is_decoded() {
-        for (text, decoded) in [("a%20b+c", "a b c"), ("%zz%", "%zz%"), ("https://a.test/%25", "https://a.test/%"), ("%C3%A9", "é")] {
-            assert_eq!(decode(text), decoded, "{text}");
-        }
         let query = Query::parse("header=a&&header=b%3A1&url=");
         assert_eq!(query.values("header").collect::<Vec<_>>(), ["a", "b:1"]);
         assert_eq!((query.value("url"), query.value("from")), (Some(""), None));
@@ -85,10 +67,10 @@ mod tests {
 
     #[test]
     fn a_page_is_a_part_of_what_was_found() {
-        let page = Query::parse("q=A&offset=1&limit=2").page().unwrap();
+        let page = Query::parse("q=A&offset=1&limit=2").page(1_000).unwrap();
         let (part, total) = page.of(["a1", "b", "a2", "ca", "a3"].into_iter(), |item| (*item).to_owned());
         assert_eq!((part, total), (vec!["a2", "ca"], 4));
-        assert!(Query::parse("limit=-1").page().unwrap_err().contains("limit"));
-        assert_eq!(Query::parse("limit=99999999").page().unwrap().limit, MOST);
+        assert!(Query::parse("limit=-1").page(1).unwrap_err().contains("limit"));
+        assert_eq!(Query::parse("limit=99999999").page(1).unwrap().limit, MOST);
     }
 }

@@ -4,18 +4,17 @@
 mod health;
 mod text;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::ask::{admin, ask_any};
+use super::ask::{AdminFlags, Process};
 use super::output::{self, Stream, printable, printable_lines};
 use super::report::pretty;
 use super::{NO, Refusal};
 
-/// Ask a running process what it serves, whether it is ready, and why not
+/// Ask a running process what it serves, and whether it is ready
 #[derive(Debug, Args)]
 pub(super) struct Status {
     /// Only answer by exit code: 0 ready, 1 not
@@ -24,9 +23,8 @@ pub(super) struct Status {
     /// text, json, or health: as `gcloud compute backend-services get-health` prints it, with reasons
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, env = "GENKAN_FORMAT", hide_env_values = true, hide_possible_values = true)]
     format: Shape,
-    /// The process's admin listener
-    #[arg(long, value_name = "ADDRESS|PORT", env = "GENKAN_ADMIN", hide_env_values = true, default_value = "127.0.0.1:9900")]
-    admin: String,
+    #[command(flatten)]
+    admin: AdminFlags,
 }
 
 /// How it is printed.
@@ -40,28 +38,28 @@ enum Shape {
 
 impl Status {
     pub(super) fn run(self) -> Result<ExitCode, Refusal> {
-        let address = admin(&self.admin)?;
+        let process = self.admin.process()?;
         let target = if self.ready { "/readyz" } else { "/readyz?verbose" };
-        let (status, checks) = match ask_any(address, target) {
+        let (status, checks) = match process.ask(target) {
             Ok(answer) => answer,
             Err(error) => {
-                output::problem(&format!("no answer from {address}: {error}"), None);
+                output::problem(&format!("no answer from {process}: {error}"), None);
                 return Ok(NO.into());
             }
         };
         if !self.ready {
-            Stream::Out.write(&self.tell(address, &checks)?);
+            Stream::Out.write(&self.tell(&process, &checks)?);
         }
         Ok(if status == 200 { ExitCode::SUCCESS } else { NO.into() })
     }
 
-    fn tell(&self, address: SocketAddr, checks: &str) -> Result<String, Refusal> {
-        let Some(backends) = view(address, "backends")? else {
+    fn tell(&self, process: &Process, checks: &str) -> Result<String, Refusal> {
+        let Some(backends) = view(process, "backends")? else {
             // Views are for those on the same machine; whether it is ready, it tells everybody.
-            output::problem(&format!("{address} shows its views to its own machine alone; this is what it tells everybody"), None);
+            output::problem(&format!("{process} shows its views to its own machine alone, or with a token; this is what it tells everybody"), None);
             return Ok(printable_lines(checks));
         };
-        let views = |name: &str| view(address, name).map(Option::unwrap_or_default);
+        let views = |name: &str| view(process, name).map(Option::unwrap_or_default);
         Ok(match self.format {
             Shape::Text => printable_lines(&text::render(&views("status")?, &backends, &views("report")?)),
             Shape::Json => pretty(&json!({ "status": views("status")?, "backends": backends["backends"], "report": views("report")? })),
@@ -71,12 +69,12 @@ impl Status {
 }
 
 /// A view; `None`: it is not shown to us.
-fn view(address: SocketAddr, name: &str) -> Result<Option<Value>, Refusal> {
-    let no = |why: String| Refusal::no(format!("{address}: {why}"));
-    let (status, body) = ask_any(address, &format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
+fn view(process: &Process, name: &str) -> Result<Option<Value>, Refusal> {
+    let no = |why: String| Refusal::no(format!("{process}: {why}"));
+    let (status, body) = process.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
     match status {
         200 => serde_json::from_str(&body).map(Some).map_err(|error| no(format!("{name} is no JSON: {error}"))),
-        403 => Ok(None),
+        401 | 403 => Ok(None),
         _ => Err(no(format!("{name} is answered with {status}: {}", printable(body.trim())))),
     }
 }

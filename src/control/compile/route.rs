@@ -130,7 +130,7 @@ fn build(name: &str, object: &Object<RouteRule>, backends: &Collection<config::B
         request_timeout: rule.timeouts.request.map_or(Duration::MAX, |OptionalLimit(limit)| limit),
         limits_tunnels: false,
         filters: super::filter::filters(rule),
-        log_sampling: LogSampling::ALL,
+        log_sampling: rule.log_sampling.map(|share| LogSampling(share.0)),
         behaviour: Behaviour::Genkan,
         action: action(rule, backends),
     }

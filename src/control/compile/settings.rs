@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::Defaults;
 use crate::control::config::{self, HeadBytes, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
 use crate::model::{
-    AccessLogFormat, ClientTimeouts, DrainPolicy, Limits, ProcessSettings, SocketAddress, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName,
+    AccessLogFormat, AccessLogPolicy, ClientTimeouts, DrainPolicy, Limits, LogFields, LogSampling, ProcessSettings, SocketAddress, TlsPolicy,
+    TlsProfile, TlsVersion, UnknownServerName,
 };
 
 pub(super) fn unknown_server_name(settings: &Settings) -> UnknownServerName {
@@ -71,11 +72,14 @@ pub(super) fn drain(settings: &Settings, defaults: &Defaults) -> DrainPolicy {
     }
 }
 
-pub(super) fn access_log(settings: &Settings) -> AccessLogFormat {
-    match settings.access_log.format {
-        Some(config::AccessLogFormat::Json) | None => AccessLogFormat::Json,
-        Some(config::AccessLogFormat::Text) => AccessLogFormat::Text,
-        Some(config::AccessLogFormat::Off) => AccessLogFormat::Off,
+pub(super) fn access_log(settings: &Settings) -> AccessLogPolicy {
+    let given = &settings.access_log;
+    AccessLogPolicy {
+        format: given.format.map(AccessLogFormat::from).unwrap_or_default(),
+        fields: given.fields.as_ref().map_or(LogFields::ALL, |fields| LogFields::of(fields.iter().map(|field| field.0))),
+        request_headers: given.request_headers.iter().map(|name| name.0.clone()).collect(),
+        redact: given.redact.iter().map(|redact| (*redact).into()).collect(),
+        sampling: given.sampling.map_or(LogSampling::ALL, |share| LogSampling(share.0)),
     }
 }
 
@@ -84,5 +88,13 @@ pub(super) fn process(settings: &Settings) -> ProcessSettings {
     ProcessSettings {
         workers: settings.workers.and_then(|workers| workers.0),
         admin: settings.admin.address.map_or(default, |Listen(address)| address),
+        admin_token: settings.admin.token.as_ref().map(|token| token.file.clone()),
+        admin_socket: settings.admin.unix_socket.clone(),
+        access_log: settings.access_log.file.clone(),
+        collector: settings
+            .tracing
+            .otlp
+            .as_ref()
+            .map(|collector| (collector.0.clone(), settings.tracing.sampling.map_or(LogSampling::ALL, |share| LogSampling(share.0)))),
     }
 }

@@ -1,6 +1,7 @@
 //! The types of the configuration file: what may be written, with its defaults and its documentation. `genkan schema`
 //! is generated from them. What it all means together is decided in `compile`.
 
+mod access_log;
 mod affinity;
 mod backend;
 mod duplicates;
@@ -10,13 +11,17 @@ mod kubernetes;
 mod listener;
 mod objects;
 mod route;
+mod tracing;
 mod values;
+
+use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::yaml::{Located, NOT_YET};
 
+pub use access_log::{AccessLog, AccessLogFormat, Share};
 pub use affinity::SessionAffinity;
 pub use backend::{
     Backend, BackendLimits, BackendProtocol, BackendTimeouts, HttpGet, HttpHeader, LoadBalancing, Outliers, ReadinessProbe, Seconds, TcpSocket,
@@ -31,6 +36,7 @@ pub use kubernetes::{
 pub use listener::{Certificate, Listener, ListenerProtocol, PlainHttp};
 pub use objects::{Objects, RouteRule, Settings, split};
 pub use route::{NameValue, Pairs, PathType, Route, Rule, RuleTimeouts, WeightedBackend};
+pub use tracing::Tracing;
 pub use values::{
     BackendName, EndpointText, HeadBytes, HostName, HostText, Listen, OptionalLimit, OrAuto, OrUnlimited, Percent, Period, PortNumber, PortReference,
     Positive, PositivePeriod, ProbePath, Quantity, Weight,
@@ -66,13 +72,12 @@ pub struct Config {
     pub kubernetes: Kubernetes,
     /// How the process ends.
     pub drain: Drain,
-    /// livez, readyz and metrics. Read once, at start.
+    /// The status page, livez, readyz and metrics. Read once, at start.
     pub admin: Admin,
-    /// How exchanges are written to stdout.
+    /// How exchanges are written, and where.
     pub access_log: AccessLog,
     /// Where spans go.
-    #[schemars(skip)]
-    pub tracing: Option<TracingNotYet>,
+    pub tracing: Tracing,
     /// Worker threads; auto: one per usable core. Read once, at start.
     pub workers: Option<OrAuto<usize>>,
 }
@@ -193,45 +198,20 @@ pub struct Drain {
 pub struct Admin {
     /// Where it listens. Default: 127.0.0.1:9900.
     pub address: Option<Listen>,
-    /// Who may ask.
-    #[schemars(skip)]
-    pub token: Option<AdminTokenNotYet>,
-    /// A socket in the file system.
-    #[schemars(skip)]
-    pub unix_socket: Option<UnixSocketNotYet>,
+    /// What everybody has to show who wants to see more than livez, readyz and metrics over that address. Default: to be
+    /// on this machine.
+    pub token: Option<AdminToken>,
+    /// A socket in the file system beside the address, for this user and group; no token is asked for there.
+    pub unix_socket: Option<PathBuf>,
 }
 
-/// How exchanges are written to stdout.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+/// A token that is to be shown.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
-pub struct AccessLog {
-    /// Default: json.
-    pub format: Option<AccessLogFormat>,
-    /// A file instead of stdout.
-    #[schemars(skip)]
-    pub file: Option<LogFileNotYet>,
-    /// Which fields.
-    #[schemars(skip)]
-    pub fields: Option<LogFieldsNotYet>,
-    /// Which exchanges.
-    #[schemars(skip)]
-    pub sampling: Option<LogSamplingNotYet>,
-    /// What is left out.
-    #[schemars(skip)]
-    pub redact: Option<LogRedactNotYet>,
-}
-
-/// The form of an access line.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AccessLogFormat {
-    /// One JSON object a line.
-    Json,
-    /// One readable line.
-    Text,
-    /// Nothing.
-    Off,
+pub struct AdminToken {
+    /// A file with the token as its only line; read each time that somebody shows one.
+    pub file: PathBuf,
 }
 
 /// Keys that have their place but no meaning yet: whatever is written there is refused, never ignored.
@@ -252,14 +232,7 @@ use not_yet;
 
 not_yet!(
     ClientAddressNotYet "clientAddress",
-    TracingNotYet "tracing",
     TicketKeysNotYet "tls.ticketKeys",
-    AdminTokenNotYet "admin.token",
-    UnixSocketNotYet "admin.unixSocket",
-    LogFileNotYet "accessLog.file",
-    LogFieldsNotYet "accessLog.fields",
-    LogSamplingNotYet "accessLog.sampling",
-    LogRedactNotYet "accessLog.redact",
 );
 
 /// The JSON Schema (draft 7, which editors' YAML servers read) of the configuration file.

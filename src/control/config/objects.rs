@@ -9,7 +9,7 @@ use crate::model::Reason;
 use super::{
     AccessLog, Admin, Backend, BackendLimits, BackendName, BackendTimeouts, Certificate, Config, Drain, EndpointText, Filter, HostText, Kubernetes,
     Limits, Listen, Listener, ListenerProtocol, LoadBalancing, OrAuto, Outliers, PathModifier, PathType, PlainHttp, RequestRedirect, Route, Rule,
-    Timeouts, Tls, UnknownServerName,
+    Timeouts, Tls, Tracing, UnknownServerName,
 };
 
 /// Everything in a configuration.
@@ -46,6 +46,8 @@ pub struct Settings {
     pub admin: Admin,
     /// `accessLog`
     pub access_log: AccessLog,
+    /// `tracing`
+    pub tracing: Tracing,
     /// `kubernetes`
     pub kubernetes: Kubernetes,
     /// `workers`
@@ -82,6 +84,7 @@ pub fn split(config: Config) -> Result<Objects, Vec<Problem>> {
         drain: config.drain,
         admin: config.admin,
         access_log: config.access_log,
+        tracing: config.tracing,
         kubernetes: config.kubernetes,
         workers: config.workers,
     };
@@ -146,9 +149,23 @@ fn name_listener(listener: Located<Listener>) -> (String, Located<Listener>) {
 
 fn rules(route: Located<Route>, problems: &mut Vec<Problem>) -> Vec<(String, Located<RouteRule>)> {
     let span = route.span;
-    let Route { name, hostnames, plain_http, rules, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends } =
-        route.value;
-    let own = Rule { name: None, path, path_type, methods, headers, query_params, filters, timeouts, backend, backends };
+    let Route {
+        name,
+        hostnames,
+        plain_http,
+        rules,
+        path,
+        path_type,
+        methods,
+        headers,
+        query_params,
+        filters,
+        timeouts,
+        log_sampling,
+        backend,
+        backends,
+    } = route.value;
+    let own = Rule { name: None, path, path_type, methods, headers, query_params, filters, timeouts, log_sampling, backend, backends };
     let rules = match rules {
         None => vec![Located { value: own, span }],
         Some(rules) if rules.is_empty() => {

@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use super::filter::Filter;
 use super::listener::PlainHttp;
 use super::values::{BackendName, HostText, OptionalLimit, Weight};
-use super::{NOT_YET, not_yet};
+use super::{NOT_YET, Share, not_yet};
 use crate::control::yaml::Located;
 
 /// Which requests go where. A route without rules may carry a rule's keys itself.
@@ -41,6 +41,8 @@ pub struct Route {
     /// See a rule's.
     pub timeouts: RuleTimeouts,
     /// See a rule's.
+    pub log_sampling: Option<Share>,
+    /// See a rule's.
     pub backend: Option<Located<BackendName>>,
     /// See a rule's.
     pub backends: Vec<Located<WeightedBackend>>,
@@ -67,6 +69,9 @@ pub struct Rule {
     pub filters: Vec<Located<Filter>>,
     /// How long a request may take.
     pub timeouts: RuleTimeouts,
+    /// Which share of its exchanges is written to the access log, from 0 to 1; errors are all the same. Default:
+    /// accessLog.sampling.
+    pub log_sampling: Option<Share>,
     /// A backend's name or URL.
     pub backend: Option<Located<BackendName>>,
     /// Several, by weight.

@@ -61,8 +61,7 @@ enum Plan {
 
 /// Answers a request.
 pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: RequestBody) -> Result<Response<RecordedBody>, Close> {
-    let format = connection.worker.live.load().snapshot.access_log;
-    let mut record = Box::new(Record::open(connection, request, format));
+    let mut record = Box::new(Record::open(connection, request));
     let Record { request, ids, notes, .. } = &mut *record;
     let answered = match plan(connection, request, notes) {
         Ok((checked, Plan::Forward(backend, bounds))) => {
@@ -242,8 +241,7 @@ impl Request<'_> {
             return Err(ErrorKind::RequestBodyTooLarge.into());
         }
         let worker = &self.connection.worker;
-        let added = self.added();
-        let changed = filter::request::filter(notes.filters(), &facts(self.connection, self.parts), &self.checked.nominated, &added);
+        let (mut added, mut changed) = self.told(notes);
         let session = self.backend.model.affinity.as_ref().map(|cookie| Session::of(cookie, &self.parts.headers, &worker.random));
         let client = Client { ip: self.connection.client.ip(), session: session.as_ref().map(Session::key) };
         let mut tried = Vec::new();
@@ -255,6 +253,10 @@ impl Request<'_> {
             let endpoint = guard.endpoint().clone();
             if lost.is_some() {
                 worker.metrics.retry(self.backend.label);
+                if notes.trace.is_some() {
+                    // It is told of another span.
+                    (added, changed) = self.told(notes);
+                }
             }
             notes.send(&endpoint);
             let length = body.length();
@@ -282,6 +284,7 @@ impl Request<'_> {
                 }
                 Outcome::Failed(failed) => {
                     notes.bytes_in = failed.received;
+                    notes.try_failed(failed.error.kind);
                     if failed.error.kind.side() == Side::Backend {
                         self.judge(&endpoint, Some(failed.error.kind.reason()));
                     }
@@ -324,7 +327,7 @@ impl Request<'_> {
             let worker = &self.connection.worker;
             worker.metrics.ejection(self.backend.label);
             let (backend, seconds) = (&self.backend.model.name, time.as_secs_f64());
-            tracing::warn!(backend, endpoint = endpoint.name, seconds, reason = failure, "endpoint is left out: its requests failed in a row");
+            tracing::warn!(target: "genkan::proxy::health", backend, endpoint = endpoint.name, seconds, reason = failure, "endpoint is left out: its requests failed in a row");
         }
     }
 
@@ -354,8 +357,16 @@ impl Request<'_> {
         }
     }
 
+    /// What its backend is told this time: the fields that we add, and what filters make of all of them.
+    fn told(&self, notes: &mut Notes) -> (String, Option<Changed>) {
+        let span = notes.trace.as_mut().map(|trace| trace.next(&self.connection.worker.random));
+        let added = self.added(span);
+        let changed = filter::request::filter(notes.filters(), &facts(self.connection, self.parts), &self.checked.nominated, &added);
+        (added, changed)
+    }
+
     /// The fields that we add.
-    fn added(&self) -> String {
+    fn added(&self, span: Option<u64>) -> String {
         let scheme = self.connection.scheme();
         let asked = self.checked.authority.as_ref().and_then(|authority| authority.port);
         let mut added = String::with_capacity(512);
@@ -364,6 +375,7 @@ impl Request<'_> {
             host: self.checked.host,
             port: asked.unwrap_or(if scheme == "https" { 443 } else { 80 }),
             ids: self.ids,
+            span,
             behaviour: self.behaviour,
             headers: &self.parts.headers,
         }

@@ -47,6 +47,8 @@ pub struct Forwarded<'a> {
     pub port: u16,
     /// Who the exchange is.
     pub ids: &'a Ids,
+    /// Our span above it, where one is recorded.
+    pub span: Option<u64>,
     /// As whom we forward.
     pub behaviour: Behaviour,
     /// Whether the client began the trace: its `tracestate` is passed on by itself.
@@ -56,6 +58,8 @@ pub struct Forwarded<'a> {
 impl Forwarded<'_> {
     /// Appends the field lines.
     pub fn write(&self, out: &mut String) {
+        let below = self.span.map(|span| self.ids.below(span));
+        let ids = below.as_ref().unwrap_or(self.ids);
         let mut add = |parts: &[&str]| parts.iter().for_each(|part| out.push_str(part));
         let fields = match self.behaviour {
             Behaviour::Genkan => &self.origin.fields,
@@ -65,14 +69,14 @@ impl Forwarded<'_> {
         if !self.host.is_empty() {
             add(&[";host=\"", self.host, "\"\r\nx-forwarded-host: ", self.host]);
         }
-        add(&["\r\nx-request-id: ", self.ids.request(), "\r\ntraceparent: ", self.ids.traceparent(), "\r\nvia: "]);
+        add(&["\r\nx-request-id: ", ids.request(), "\r\ntraceparent: ", ids.traceparent(), "\r\nvia: "]);
         for hop in self.headers.get_all(VIA).iter().filter_map(|hop| hop.to_str().ok()) {
             add(&[hop, ", "]);
         }
         add(&[VIA_US, "\r\n"]);
         if self.behaviour == Behaviour::Gke && !cloud_trace::passes(self.headers) {
             out.push_str("x-cloud-trace-context: ");
-            cloud_trace::write(self.ids, out);
+            cloud_trace::write(ids, out);
             out.push_str("\r\n");
         }
     }
@@ -90,7 +94,7 @@ mod tests {
         let ids = Ids::of(&headers, &Random::seeded(1));
         let mut out = String::new();
         let origin = Origin::new(client.parse().unwrap(), "192.0.2.9".parse().unwrap(), "https");
-        Forwarded { origin: &origin, host, port: 443, ids: &ids, behaviour, headers: &headers }.write(&mut out);
+        Forwarded { origin: &origin, host, port: 443, ids: &ids, span: None, behaviour, headers: &headers }.write(&mut out);
         out
     }
 

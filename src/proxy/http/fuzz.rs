@@ -36,7 +36,7 @@ pub fn crossing(data: &[u8]) {
         let ids = Ids::of(&parts.headers, &Random::seeded(1));
         let origin = Origin::new([192, 0, 2, 1].into(), [192, 0, 2, 9].into(), "https");
         let mut added = String::new();
-        Forwarded { origin: &origin, host: checked.host, port: 443, ids: &ids, behaviour, headers: &parts.headers }.write(&mut added);
+        Forwarded { origin: &origin, host: checked.host, port: 443, ids: &ids, span: None, behaviour, headers: &parts.headers }.write(&mut added);
         let head = RequestHead {
             method: &parts.method,
             target: checked.target,

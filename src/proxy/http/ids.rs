@@ -10,6 +10,8 @@ pub struct Ids {
     request: [u8; 32],
     /// `00-` trace `-` parent `-` flags.
     traceparent: [u8; TRACEPARENT],
+    /// The client began the trace.
+    continued: bool,
 }
 
 const TRACEPARENT: usize = 55;
@@ -25,7 +27,21 @@ impl Ids {
             (Some(value), None) => <[u8; TRACEPARENT]>::try_from(value.as_bytes()).ok().filter(is_traceparent),
             _ => None,
         };
-        Self { request, traceparent: traceparent.unwrap_or_else(|| begin(random)) }
+        Self { request, continued: traceparent.is_some(), traceparent: traceparent.unwrap_or_else(|| begin(random)) }
+    }
+
+    /// The same with a span of ours below which the rest is, recorded.
+    pub fn below(&self, span: u64) -> Self {
+        let mut traceparent = self.traceparent;
+        hex(&mut traceparent[36..52], span);
+        // The other flags are whoever's who set them.
+        hex(&mut traceparent[54..], u64::from(self.flags() | 1) & 15);
+        Self { request: self.request, traceparent, continued: true }
+    }
+
+    /// Whether the client began the trace.
+    pub fn is_continued(&self) -> bool {
+        self.continued
     }
 
     /// 32 hexadecimal digits.
@@ -45,7 +61,16 @@ impl Ids {
 
     /// Whether somebody records the trace.
     pub fn is_sampled(&self) -> bool {
-        u8::from_str_radix(text(&self.traceparent[53..]), 16).is_ok_and(|flags| flags & 1 == 1)
+        self.flags() & 1 == 1
+    }
+
+    fn flags(&self) -> u8 {
+        u8::from_str_radix(text(&self.traceparent[53..]), 16).unwrap_or_default()
+    }
+
+    /// The trace as a number.
+    pub fn trace_number(&self) -> u128 {
+        u128::from_str_radix(self.trace(), 16).unwrap_or_default()
     }
 
     /// The trace's 32 hexadecimal digits.
@@ -105,6 +130,8 @@ mod tests {
     fn a_valid_trace_goes_on_and_any_other_begins_anew() {
         let valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(ids(valid).traceparent(), valid);
+        assert_eq!(ids(valid).below(0xa2).traceparent(), "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000a2-01");
+        assert_eq!(ids("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-02").below(1).traceparent()[53..], *"03");
         assert_eq!(ids(valid).trace(), "4bf92f3577b34da6a3ce929d0e0e4736");
         for invalid in [
             "",

@@ -20,6 +20,7 @@ mod redirect;
 mod request;
 mod secure;
 mod status_details;
+mod trace;
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

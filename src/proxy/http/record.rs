@@ -15,8 +15,9 @@ use http_body::{Body, SizeHint};
 use super::answer;
 use super::ids::Ids;
 use super::status_details::{self, Ended};
+use super::trace::Trace;
 use super::{Connection, OpenExchange};
-use crate::model::{self, AccessLogFormat, Behaviour, Filter, LogSampling};
+use crate::model::{self, AccessLogFormat, AccessLogPolicy, Behaviour, Filter, LogSampling};
 use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::body::{Frame, Length, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
@@ -33,8 +34,6 @@ pub struct Record {
     /// What becomes of it.
     pub notes: Notes,
     started: Instant,
-    at: SystemTime,
-    format: AccessLogFormat,
     /// Tells the connection that its exchange is over.
     _open: OpenExchange,
 }
@@ -63,19 +62,22 @@ pub struct Notes {
     status: Option<StatusCode>,
     from_backend: bool,
     error: Option<ErrorKind>,
+    /// Where its trace is recorded.
+    pub trace: Option<Box<Trace>>,
 }
 
 impl Record {
     /// A request has come.
-    pub fn open(connection: &Rc<Connection>, request: Parts, format: AccessLogFormat) -> Self {
+    pub fn open(connection: &Rc<Connection>, request: Parts) -> Self {
+        let worker = &connection.worker;
+        let ids = Ids::of(&request.headers, &worker.random);
+        let trace = Trace::begin(&worker.spans, &ids, &worker.random);
         Self {
-            ids: Ids::of(&request.headers, &connection.worker.random),
+            ids,
             connection: connection.clone(),
             request,
-            notes: Notes::default(),
+            notes: Notes { trace, ..Notes::default() },
             started: Instant::now(),
-            at: SystemTime::now(),
-            format,
             _open: connection.open_exchange(),
         }
     }
@@ -85,7 +87,7 @@ impl Record {
         let (mut request, ()) = http::Request::new(()).into_parts();
         request.method = Method::from_bytes(b"-").unwrap_or_default();
         let live = connection.worker.live.load();
-        let mut record = Self::open(connection, request, live.snapshot.access_log);
+        let mut record = Self::open(connection, request);
         record.notes.behaviour = live.set(&connection.listener).behaviour;
         record.notes.refused(answer::status(kind, record.notes.behaviour), Some(kind));
     }
@@ -97,9 +99,11 @@ impl Notes {
         self.route.as_ref().map_or(&[], |(route, _)| &route.filters)
     }
 
-    /// Whether it is among those of its route that are logged.
-    fn is_logged(&self, random: &Random) -> bool {
-        self.route.as_ref().is_none_or(|(route, _)| sampled(route.log_sampling, random))
+    /// Whether it is among those of its route that are logged. As in the cloud, one that failed is as likely as any other
+    /// where it is the cloud's way that counts; elsewhere it always is.
+    fn is_logged(&self, policy: &AccessLogPolicy, failed: bool, random: &Random) -> bool {
+        let Some((route, _)) = &self.route else { return true };
+        (failed && self.behaviour != Behaviour::Gke) || sampled(route.log_sampling.unwrap_or(policy.sampling), random)
     }
 
     /// It goes to an endpoint.
@@ -107,6 +111,16 @@ impl Notes {
         self.attempts += 1;
         self.sent.get_or_insert_with(Instant::now);
         self.endpoint = Some(endpoint.clone());
+        if let Some(trace) = &mut self.trace {
+            trace.sent(endpoint);
+        }
+    }
+
+    /// It was sent in vain.
+    pub fn try_failed(&mut self, error: ErrorKind) {
+        if let Some(trace) = &mut self.trace {
+            trace.failed(error.reason());
+        }
     }
 
     /// A backend's answer has begun.
@@ -114,6 +128,9 @@ impl Notes {
         self.status = Some(status);
         self.from_backend = true;
         self.backend_duration = self.sent.map(|sent| sent.elapsed());
+        if let Some(trace) = &mut self.trace {
+            trace.answered(status);
+        }
     }
 
     /// The answer is ours.
@@ -152,30 +169,35 @@ impl Record {
             route: notes.route.as_ref().map_or(Label::NONE, |(_, label)| *label),
             backend: notes.backend.as_ref().map_or(Label::NONE, |backend| backend.label),
             method: &self.request.method,
+            protocol: self.request.version,
             status: notes.code(),
             from_backend: notes.from_backend,
             reason: notes.reason(),
             status_details: self.status_details(),
             duration,
+            first_byte: notes.backend_duration,
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
         });
-        let logged = self.format != AccessLogFormat::Off && notes.is_logged(&self.connection.worker.random);
+        let worker = &self.connection.worker;
+        let live = worker.live.load();
+        let policy = &live.snapshot.access_log;
         let failed = notes.reason().is_some() || notes.code() >= 500;
-        if logged || failed {
-            self.tell(duration, logged, failed);
+        let logged = policy.format != AccessLogFormat::Off && notes.is_logged(policy, failed, &worker.random);
+        if logged || failed || worker.metrics.taps().is_open() || notes.trace.is_some() {
+            self.tell(policy, duration, logged, failed);
         }
     }
 
-    /// To the access log, and to those that went wrong.
-    fn tell(&self, duration: Duration, logged: bool, failed: bool) {
+    /// To the access log, to those that went wrong, and to whoever watches.
+    fn tell(&self, policy: &AccessLogPolicy, duration: Duration, logged: bool, failed: bool) {
         let connection = &*self.connection;
         let (request, notes) = (&self.request, &self.notes);
         let tls = connection.tls.as_ref();
         let host = request.uri.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| request.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()));
         let record = telemetry::Record {
-            started: self.at,
+            started: SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH),
             duration,
             request_id: self.ids.request(),
             trace_id: Some(self.ids.trace()),
@@ -190,6 +212,7 @@ impl Record {
             status: notes.code(),
             bytes_in: notes.bytes_in,
             bytes_out: notes.bytes_out,
+            headers: &request.headers,
             user_agent: request.headers.get(http::header::USER_AGENT).map(http::HeaderValue::as_bytes),
             route: notes.route.as_ref().map(|(route, _)| &*route.name),
             backend: notes.backend.as_ref().map(|backend| backend.model.name.as_str()),
@@ -203,7 +226,13 @@ impl Record {
             resumed: tls.is_some_and(|tls| tls.resumed),
         };
         if logged {
-            connection.worker.access_log.write(self.format, &record);
+            connection.worker.access_log.write(policy, &record);
+        }
+        if connection.worker.metrics.taps().is_open() {
+            connection.worker.metrics.taps().offer(policy, &record);
+        }
+        if let Some(trace) = &notes.trace {
+            connection.worker.spans.push(trace.spans(policy, &record, self.started));
         }
         if failed {
             connection.worker.metrics.failure(Failure::from(&record));
@@ -211,8 +240,8 @@ impl Record {
     }
 }
 
-/// Whether an exchange is one of the share that is logged: a failed one as likely as any other, as in the cloud.
-fn sampled(share: LogSampling, random: &Random) -> bool {
+/// Whether an exchange is one of the share that is logged.
+pub(super) fn sampled(share: LogSampling, random: &Random) -> bool {
     share == LogSampling::ALL || random.below(1_000_000) < share.0 as usize
 }
 
@@ -220,6 +249,9 @@ impl Record {
     /// The cloud's word, where it is the cloud's way that counts.
     fn status_details(&self) -> Option<&'static str> {
         let notes = &self.notes;
+        if notes.behaviour != Behaviour::Gke {
+            return None;
+        }
         let protocol = self.request.headers.get(http::header::UPGRADE);
         let ended = Ended {
             status: notes.status,
@@ -227,7 +259,7 @@ impl Record {
             error: notes.error,
             websocket: protocol.is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket")),
         };
-        (notes.behaviour == Behaviour::Gke).then(|| status_details::word(ended))
+        Some(status_details::word(ended))
     }
 }
 

@@ -25,9 +25,20 @@ struct Signal {
     /// There are many: do not wait for more.
     urgent: bool,
     closed: bool,
+    /// Its file is to be opened again.
+    reopen: bool,
     /// Flushes asked for, and the last one that is done.
     asked: u64,
     served: u64,
+}
+
+/// What the writer is to do.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    /// The flush that this answers.
+    asked: u64,
+    closed: bool,
+    reopen: bool,
 }
 
 /// A buffer takes lines up to here: 20 ms of 100 000 lines a second, or a reader that stalls for a second of 2 000.
@@ -113,16 +124,26 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// The writer's side: waits for lines and hands each buffer that has some to `write`; says when to stop.
-    pub(super) fn take(&self, spare: &mut Vec<u8>, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> bool {
-        let (asked, closed) = self.wait();
+    /// Has the file opened again.
+    pub(super) fn reopen(&self) {
+        lock(&self.signal).reopen = true;
+        self.wake.notify_one();
+    }
+
+    /// The writer's side: waits for lines and hands each buffer that has some to `write`; says when to stop. With no
+    /// buffer at all, what is written to is to be opened again.
+    pub(super) fn take(&self, spare: &mut Vec<u8>, mut write: impl FnMut(Option<&[u8]>) -> io::Result<()>) -> bool {
+        let Told { asked, closed, reopen } = self.wait();
         self.told.store(false, Ordering::Release);
         for shard in &self.shards {
             std::mem::swap(&mut *lock(shard), spare);
             if !spare.is_empty() {
-                let _ = write(spare); // Counted by `write`; the next lines may have better luck.
+                let _ = write(Some(spare)); // Counted by `write`; the next lines may have better luck.
                 spare.clear();
             }
+        }
+        if reopen {
+            let _ = write(None); // It says itself what goes wrong.
         }
         lock(&self.signal).served = asked;
         self.served.notify_all();
@@ -130,8 +151,8 @@ impl Queue {
     }
 
     /// Returns when there is something to do, and for traffic a moment later.
-    fn wait(&self) -> (u64, bool) {
-        let at_once = |signal: &Signal| signal.urgent || signal.closed || signal.asked > signal.served;
+    fn wait(&self) -> Told {
+        let at_once = |signal: &Signal| signal.urgent || signal.closed || signal.reopen || signal.asked > signal.served;
         let mut signal = lock(&self.signal);
         while !signal.lines && !at_once(&signal) {
             signal = self.wake.wait(signal).unwrap_or_else(PoisonError::into_inner);
@@ -143,7 +164,7 @@ impl Queue {
         }
         signal.lines = false;
         signal.urgent = false;
-        (signal.asked, signal.closed)
+        Told { asked: signal.asked, closed: signal.closed, reopen: std::mem::take(&mut signal.reopen) }
     }
 }
 

@@ -4,45 +4,19 @@ use std::collections::HashSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::UNIX_EPOCH;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::model::{LogField, LogFields, Redaction};
+use crate::telemetry::fake::record;
 
 /// Far more than anything here takes.
 const SOON: Duration = Duration::from_secs(20);
 
-fn record() -> Record<'static> {
-    Record {
-        started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
-        duration: Duration::from_nanos(12_345_678),
-        request_id: "id-1",
-        trace_id: None,
-        client: Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
-        client_port: 5000,
-        listener: "https",
-        scheme: "https",
-        protocol: Version::HTTP_2,
-        method: &Method::GET,
-        host: Some("shop.test"),
-        path: "/cart",
-        status: 200,
-        bytes_in: 0,
-        bytes_out: 512,
-        user_agent: None,
-        route: None,
-        backend: None,
-        endpoint: None,
-        attempts: 0,
-        backend_duration: None,
-        reason: None,
-        status_details: None,
-        tls_version: None,
-        server_name: None,
-        resumed: false,
-    }
+fn policy(format: AccessLogFormat) -> AccessLogPolicy {
+    AccessLogPolicy { format, ..AccessLogPolicy::default() }
 }
 
 fn full() -> Record<'static> {
@@ -62,9 +36,15 @@ fn full() -> Record<'static> {
     }
 }
 
-fn line(format: fn(&mut Vec<u8>, &Record<'_>), record: &Record<'_>) -> String {
+type Form = fn(&mut Vec<u8>, &AccessLogPolicy, &Record<'_>);
+
+fn line(format: Form, record: &Record<'_>) -> String {
+    line_by(&AccessLogPolicy::default(), format, record)
+}
+
+fn line_by(policy: &AccessLogPolicy, format: Form, record: &Record<'_>) -> String {
     let mut out = Vec::new();
-    format(&mut out, record);
+    format(&mut out, policy, record);
     String::from_utf8(out).unwrap()
 }
 
@@ -114,7 +94,107 @@ fn text_cannot_be_forged() {
     assert!(line.ends_with("user_agent=\"x\\\" route=admin\\u{1b}[2J\u{fffd}\\u{9b}\\u{202e}\""), "{line}");
 }
 
+#[test]
+fn lines_have_the_fields_that_are_wanted() {
+    let places = ["status", "host", "reason"].map(|name| LogField::named(name).unwrap());
+    let policy = AccessLogPolicy { fields: LogFields::of(places), ..AccessLogPolicy::default() };
+    assert_eq!(line_by(&policy, json::write, &full()), r#"{"host":"shop.test","status":200,"reason":"backend_timeout"}"#);
+    let none = AccessLogPolicy { fields: LogFields::of([]), ..AccessLogPolicy::default() };
+    assert_eq!(line_by(&none, json::write, &full()), "{}");
+}
+
+#[test]
+fn header_fields_are_written_where_they_are_asked_for_and_secrets_never() {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        ("x-tenant", "a \"b\""),
+        ("x-tenant", "c"),
+        ("cookie", "session=1"),
+        ("authorization", "Bearer x"),
+        ("x-other", "1"),
+        ("referer", "https://a.test/b?token=1"),
+    ] {
+        headers.append(name, value.parse().unwrap());
+    }
+    let asked = ["x-tenant", "cookie", "authorization", "x-absent", "referer"];
+    let request_headers = asked.iter().map(|name| name.parse().unwrap()).collect();
+    let policy = AccessLogPolicy { request_headers, ..AccessLogPolicy::default() };
+    let object: Value = serde_json::from_str(&line_by(&policy, json::write, &Record { headers: &headers, ..full() })).unwrap();
+    let expected = json!({ "x-tenant": "a \"b\", c", "cookie": "[redacted]", "authorization": "[redacted]", "referer": "https://a.test/b" });
+    assert_eq!(object["request_headers"], expected);
+    assert!(!line(json::write, &Record { headers: &headers, ..full() }).contains("request_headers"));
+}
+
+#[test]
+fn what_is_to_be_unreadable_is_so_in_every_form() {
+    let redact = [Redaction::ClientAddress, Redaction::Path, Redaction::UserAgent].into();
+    let policy = AccessLogPolicy { redact, ..AccessLogPolicy::default() };
+    let record = Record { client: Ipv4Addr::new(203, 0, 113, 77).into(), path: "/a/secret", user_agent: Some(b"agent/1"), ..full() };
+    for form in [json::write as Form, text::write, combined::write] {
+        let (hidden, shown) = (line_by(&policy, form, &record), line(form, &record));
+        for (secret, instead) in [("203.0.113.77", "203.0.113.0"), ("/a/secret", "[redacted]"), ("agent/1", "[redacted]")] {
+            assert!(!hidden.contains(secret) && hidden.contains(instead), "{hidden}");
+            assert!(shown.contains(secret), "{shown}");
+        }
+    }
+    assert!(!line_by(&policy, json::write, &record).contains("client_port"));
+}
+
+#[test]
+fn combined_is_what_apache_writes() {
+    let mut headers = HeaderMap::new();
+    headers.insert("referer", "https://a.test/b?c=1".parse().unwrap());
+    let record = Record { headers: &headers, path: "/a b\"\u{e9}", ..full() };
+    let expected = r#"127.0.0.1 - - [14/Nov/2023:22:13:20 +0000] "GET /a%20b\x22\xC3\xA9 HTTP/2.0" 200 512 "https://a.test/b" "curl/8""#;
+    assert_eq!(line(combined::write, &record), expected);
+    assert!(line(combined::write, &self::record()).ends_with(r#" "-" "-""#));
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, moved) = (directory.path().join("access.log"), directory.path().join("access.log.1"));
+    let log = AccessLog::start(Some(&path)).unwrap();
+    let write = |id: &str| {
+        log.write(&policy(AccessLogFormat::Json), &Record { request_id: id, ..record() });
+        log.flush(SOON);
+    };
+    write("first");
+    std::fs::rename(&path, &moved).unwrap();
+    write("second");
+    log.reopen();
+    log.flush(SOON);
+    write("third");
+    let ids = |path| {
+        std::fs::read_to_string(path)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap()["request_id"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&moved), ids(&path)), (vec![json!("first"), json!("second")], vec![json!("third")]));
+    // Where it cannot be opened, nothing is lost.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    log.reopen();
+    write("fourth");
+    assert_eq!(log.dropped(), 0);
+    assert!(AccessLog::start(Some(&path)).is_err());
+}
+
 proptest! {
+    #[test]
+    fn combined_has_its_fields_whatever_the_client_sent(path: String, agent: Vec<u8>, referer in "[ -~]*") {
+        let mut headers = HeaderMap::new();
+        headers.insert("referer", referer.parse().unwrap());
+        let hostile = Record { path: &path, user_agent: Some(&agent), headers: &headers, ..full() };
+        let line = line(combined::write, &hostile);
+        prop_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
+        let parts: Vec<&str> = line.split('"').collect();
+        prop_assert_eq!(parts.len(), 7, "{}", line);
+        prop_assert_eq!(parts[1].split(' ').count(), 3, "{}", line);
+    }
+
     #[test]
     fn json_is_one_valid_line_with_what_the_client_sent(host: String, path: String, id: String, name: String, agent: Vec<u8>) {
         let hostile = Record { host: Some(&host), path: &path, request_id: &id, server_name: Some(&name), user_agent: Some(&agent), ..full() };
@@ -183,12 +263,12 @@ fn gated() -> (AccessLog, Receiver<()>, Sender<()>, Receiver<Vec<u8>>) {
 fn a_line_comes_soon_without_a_flush() {
     let (log, _, opener, lines) = gated();
     drop(opener);
-    log.write(AccessLogFormat::Json, &record());
+    log.write(&policy(AccessLogFormat::Json), &record());
     let first = lines.recv_timeout(SOON).unwrap();
     assert_eq!(first, format!("{}\n", line(json::write, &record())).as_bytes());
-    log.write(AccessLogFormat::Text, &record());
+    log.write(&policy(AccessLogFormat::Text), &record());
     assert_eq!(lines.recv_timeout(SOON).unwrap(), format!("{}\n", line(text::write, &record())).as_bytes());
-    log.write(AccessLogFormat::Off, &record());
+    log.write(&policy(AccessLogFormat::Off), &record());
     log.flush(SOON);
     assert!(lines.try_recv().is_err());
 }
@@ -196,12 +276,12 @@ fn a_line_comes_soon_without_a_flush() {
 #[test]
 fn a_blocked_reader_costs_lines_and_not_time() {
     let (log, entered, opener, lines) = gated();
-    log.write(AccessLogFormat::Json, &record());
+    log.write(&policy(AccessLogFormat::Json), &record());
     entered.recv_timeout(SOON).unwrap();
     // The writer is stuck from here on.
     let mut total = 1;
     while log.dropped() < 100 {
-        log.write(AccessLogFormat::Json, &record());
+        log.write(&policy(AccessLogFormat::Json), &record());
         total += 1;
         assert!(total < 100_000, "nothing is dropped");
     }
@@ -217,12 +297,12 @@ fn a_blocked_reader_costs_lines_and_not_time() {
 #[test]
 fn a_line_that_finds_no_room_is_taken_back_whole() {
     let (log, entered, opener, lines) = gated();
-    log.write(AccessLogFormat::Json, &record());
+    log.write(&policy(AccessLogFormat::Json), &record());
     entered.recv_timeout(SOON).unwrap();
     let long = "x".repeat(queue::CAPACITY - 1000);
-    log.write(AccessLogFormat::Json, &Record { path: &long, ..record() });
-    log.write(AccessLogFormat::Json, &Record { path: &long, ..record() });
-    log.write(AccessLogFormat::Json, &record());
+    log.write(&policy(AccessLogFormat::Json), &Record { path: &long, ..record() });
+    log.write(&policy(AccessLogFormat::Json), &Record { path: &long, ..record() });
+    log.write(&policy(AccessLogFormat::Json), &record());
     drop(opener);
     log.flush(SOON);
     let written: Vec<u8> = lines.try_iter().flatten().collect();
@@ -236,7 +316,7 @@ fn a_closed_reader_is_counted() {
     drop(reader);
     let log = AccessLog::write_to(writer);
     for written in 1..=3 {
-        log.write(AccessLogFormat::Json, &record());
+        log.write(&policy(AccessLogFormat::Json), &record());
         log.flush(SOON);
         assert_eq!(log.dropped(), written);
     }
@@ -252,7 +332,7 @@ fn many_threads_lose_and_mix_nothing() {
             scope.spawn(move || {
                 for n in 0..500 {
                     let id = format!("{thread}-{n}");
-                    log.write(AccessLogFormat::Json, &Record { request_id: &id, ..record() });
+                    log.write(&policy(AccessLogFormat::Json), &Record { request_id: &id, ..record() });
                 }
             });
         }
@@ -273,7 +353,7 @@ fn the_writer_ends_with_the_last_clone_and_loses_nothing() {
     drop(opener);
     let clone = log.clone();
     drop(log);
-    clone.write(AccessLogFormat::Json, &record());
+    clone.write(&policy(AccessLogFormat::Json), &record());
     drop(clone);
     assert!(!lines.recv_timeout(SOON).unwrap().is_empty());
     assert_eq!(lines.recv_timeout(SOON), Err(std::sync::mpsc::RecvTimeoutError::Disconnected));
@@ -282,7 +362,7 @@ fn the_writer_ends_with_the_last_clone_and_loses_nothing() {
 #[test]
 fn off_is_off() {
     let log = AccessLog::off();
-    log.write(AccessLogFormat::Json, &record());
+    log.write(&policy(AccessLogFormat::Json), &record());
     log.flush(SOON);
     assert_eq!(log.dropped(), 0);
 }

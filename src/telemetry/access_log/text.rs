@@ -1,19 +1,20 @@
 //! The text form, for a person at a terminal: what happened first, then `key=value` for the rest. One line whatever
 //! the client sent.
 
-use super::escape;
 use super::json::protocol;
-use super::{Record, put};
+use super::redact::{address, unless};
+use super::{Record, escape, put};
 use crate::date::rfc3339_millis;
+use crate::model::{AccessLogPolicy, Redaction};
 
 /// Appends the line: `TIME CLIENT METHOD HOST PATH PROTOCOL STATUS DURATION key=value...`.
-pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
-    put(out, format_args!("{} {} ", rfc3339_millis(record.started), record.client.to_canonical()));
+pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record<'_>) {
+    put(out, format_args!("{} {} ", rfc3339_millis(record.started), address(policy, record.client)));
     escape::text(out, record.method.as_str().as_bytes());
     out.push(b' ');
     escape::text(out, record.host.unwrap_or("-").as_bytes());
     out.push(b' ');
-    escape::text(out, record.path.as_bytes());
+    escape::text(out, unless(policy, Redaction::Path, record.path.as_bytes()));
     let micros = record.duration.as_micros();
     put(out, format_args!(" {} {} {}.{:03}ms", protocol(record.protocol), record.status, micros / 1000, micros % 1000));
     put(out, format_args!(" in={} out={}", record.bytes_in, record.bytes_out));
@@ -29,7 +30,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     field(out, "request_id", Some(record.request_id));
     if let Some(user_agent) = record.user_agent {
         out.extend_from_slice(b" user_agent=");
-        escape::quoted(out, user_agent);
+        escape::quoted(out, unless(policy, Redaction::UserAgent, user_agent));
     }
 }
 

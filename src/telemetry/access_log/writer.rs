@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 
+use super::file::Sink;
 use super::queue::Queue;
 
 /// Standard output, past the line buffer that std keeps in front of it.
@@ -15,10 +16,17 @@ pub(super) fn stdout() -> io::Result<File> {
 }
 
 /// Writes until the queue is closed.
-pub(super) fn run(queue: &Queue, sink: impl Write) {
+pub(super) fn run(queue: &Queue, sink: impl Sink) {
     let mut output = Output { sink, torn: false };
     let mut spare = Vec::new();
-    while !queue.take(&mut spare, |lines| output.write(lines, queue)) {}
+    let mut write = |lines: Option<&[u8]>| match lines {
+        Some(lines) => output.write(lines, queue),
+        None => {
+            output.reopen();
+            Ok(())
+        }
+    };
+    while !queue.take(&mut spare, &mut write) {}
 }
 
 struct Output<W> {
@@ -30,6 +38,14 @@ struct Output<W> {
 /// How long to leave a reader alone that takes nothing now, where standard output does not block (somebody who shares
 /// it may have set that).
 const FULL: Duration = Duration::from_millis(10);
+
+impl<W: Sink> Output<W> {
+    /// What was written before stays as it is; a line that was torn there is not one here.
+    fn reopen(&mut self) {
+        self.sink.reopen();
+        self.torn = false;
+    }
+}
 
 impl<W: Write> Output<W> {
     fn write(&mut self, lines: &[u8], queue: &Queue) -> io::Result<()> {

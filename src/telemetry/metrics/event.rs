@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Version};
 
 use super::Label;
 
@@ -18,6 +18,8 @@ pub struct ExchangeSample<'a> {
     pub backend: Label,
     /// Of the request.
     pub method: &'a Method,
+    /// Of the request.
+    pub protocol: Version,
     /// Of the answer.
     pub status: u16,
     /// Whether the answer is the backend's, not ours.
@@ -28,6 +30,8 @@ pub struct ExchangeSample<'a> {
     pub status_details: Option<&'static str>,
     /// From the first byte of the request to the last of the answer.
     pub duration: Duration,
+    /// From sending the request to the head of a backend's answer.
+    pub first_byte: Option<Duration>,
     /// Of the request's body.
     pub bytes_in: u64,
     /// Of the answer's body.
@@ -202,6 +206,32 @@ impl CountedMethod {
 
     pub(super) fn as_str(self) -> &'static str {
         ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].get(usize::from(self.0)).unwrap_or(&"_OTHER")
+    }
+}
+
+/// The protocol to count under, by its name in the access log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum CountedProtocol {
+    Http1_0,
+    Http1_1,
+    Http2,
+}
+
+impl CountedProtocol {
+    pub(super) fn of(version: Version) -> Self {
+        match version {
+            Version::HTTP_2 => Self::Http2,
+            Version::HTTP_11 => Self::Http1_1,
+            _ => Self::Http1_0,
+        }
+    }
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1_0 => "HTTP/1.0",
+            Self::Http1_1 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
     }
 }
 

@@ -3,53 +3,74 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::counts::{Counts, Exchanges};
 use super::event::status_label;
+use super::histogram::Histogram;
 use super::process::Process;
 use super::text::{Scrape, Value};
-use super::worker::Counts;
-use super::{ConnectionEvent, HandshakeOutcome, Metrics, lock, table};
+use super::{ConnectionEvent, HandshakeOutcome, Lost, Metrics, limits, lock, table};
 use crate::model::{ControlStatus, EndpointState, ProxyStatus, Severity};
 
-pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, access_log_dropped: u64) -> Scrape {
+pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, lost: Lost) -> Scrape {
     let mut scrape = Scrape::default();
     let mut counts = Counts::default();
-    metrics.workers.iter().for_each(|worker| counts.add(worker.counts()));
+    for (index, worker) in metrics.workers.iter().enumerate() {
+        let worker = worker.counts();
+        balance(&mut scrape, index, &worker);
+        counts.add(worker);
+    }
 
     exchanges(&mut scrape, metrics, &counts);
     connections(&mut scrape, metrics, &counts);
     backends(&mut scrape, metrics, &counts);
     endpoints(&mut scrape, control, proxy);
     configuration(&mut scrape, control);
-    scrape.whole(&table::ACCESS_LOG_DROPPED, [], access_log_dropped);
+    scrape.whole(&table::ACCESS_LOG_DROPPED, [], lost.log_lines);
+    scrape.whole(&table::SPANS_DROPPED, [], lost.spans);
     process(&mut scrape, metrics.started);
     scrape
 }
 
 fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let names = lock(&metrics.names);
-    for (key, n) in &counts.requests {
-        let origin = if key.from_backend { "backend" } else { "proxy" };
-        let [listener, route, backend] = [key.listener, key.route, key.backend].map(|label| names.name(label));
-        scrape.whole(&table::HTTP_REQUESTS, [listener, route, backend, key.method.as_str(), &status_label(key.status), origin], *n);
-    }
     for ((reason, route), n) in &counts.errors {
         scrape.whole(&table::PROXY_ERRORS, [reason, names.name(*route)], *n);
     }
-    for (word, n) in &counts.status_details {
-        scrape.whole(&table::GKE_STATUS_DETAILS, [word], *n);
+    for (word, n) in counts.status_details.iter() {
+        scrape.whole(&table::GKE_STATUS_DETAILS, [word], n);
     }
-    let mut bytes = BTreeMap::<_, (u64, u64)>::new();
-    for ((route, backend), exchanges) in &counts.exchanges {
-        let labels = [names.name(*route), names.name(*backend)];
-        scrape.set(&table::HTTP_REQUEST_DURATION, labels, Value::Histogram(exchanges.durations));
-        let (bytes_in, bytes_out) = bytes.entry(*route).or_default();
-        *bytes_in = bytes_in.saturating_add(exchanges.bytes_in);
-        *bytes_out = bytes_out.saturating_add(exchanges.bytes_out);
+    let mut routes = BTreeMap::<_, Exchanges>::new();
+    let mut backends = BTreeMap::<_, Histogram>::new();
+    for (group, exchanges) in &counts.exchanges {
+        let [route, backend] = [group.route, group.backend].map(|label| names.name(label));
+        let protocol = group.protocol.as_str();
+        for (kind, n) in exchanges.requests.iter() {
+            let origin = if kind.from_backend { "backend" } else { "proxy" };
+            let [listener, method] = [names.name(kind.listener), kind.method.as_str()];
+            scrape.whole(&table::HTTP_REQUESTS, [listener, route, backend, method, &status_label(kind.status), protocol, origin], n);
+        }
+        let class = status_label(u16::from(group.class));
+        scrape.set(&table::HTTP_REQUEST_DURATION, [route, backend, &class, protocol], Value::Histogram(exchanges.durations));
+        routes.entry(group.route).or_default().add(exchanges);
+        backends.entry(group.backend).or_default().add(&exchanges.first_byte);
     }
-    for (route, (bytes_in, bytes_out)) in bytes {
-        scrape.whole(&table::HTTP_REQUEST_BODY_BYTES, [names.name(route)], bytes_in);
-        scrape.whole(&table::HTTP_RESPONSE_BODY_BYTES, [names.name(route)], bytes_out);
+    for (route, exchanges) in routes {
+        scrape.whole(&table::HTTP_REQUEST_BODY_BYTES, [names.name(route)], exchanges.bytes_in);
+        scrape.whole(&table::HTTP_RESPONSE_BODY_BYTES, [names.name(route)], exchanges.bytes_out);
     }
+    for (backend, first_byte) in backends.iter().filter(|(_, first_byte)| !first_byte.is_empty()) {
+        scrape.set(&table::BACKEND_FIRST_BYTE_DURATION, [names.name(*backend)], Value::Histogram(*first_byte));
+    }
+    for (limit, n) in limits::reached(counts) {
+        scrape.whole(&table::LIMITS_REACHED, [limit], n);
+    }
+}
+
+/// What each worker has of the whole.
+fn balance(scrape: &mut Scrape, index: usize, counts: &Counts) {
+    let worker = index.to_string();
+    scrape.whole(&table::WORKER_REQUESTS, [&worker], counts.traffic.requests);
+    scrape.whole(&table::WORKER_CONNECTIONS, [&worker], counts.open_connections());
 }
 
 fn connections(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
@@ -65,6 +86,7 @@ fn connections(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     for (outcome, n) in HandshakeOutcome::ALL.iter().zip(counts.handshakes) {
         scrape.whole(&table::TLS_HANDSHAKES, outcome.labels(), n);
     }
+    scrape.set(&table::TLS_HANDSHAKE_DURATION, [], Value::Histogram(counts.handshake_durations));
     scrape.whole(&table::TUNNELS, [], counts.tunnels.open());
 }
 

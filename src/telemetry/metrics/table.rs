@@ -46,9 +46,9 @@ macro_rules! table {
 }
 
 table! {
-    HTTP_REQUESTS: Counter "genkan_http_requests_total" ["listener", "route", "backend", "method", "code", "origin"]
+    HTTP_REQUESTS: Counter "genkan_http_requests_total" ["listener", "route", "backend", "method", "code", "protocol", "origin"]
         "Exchanges that ended, by who answered (origin: backend or proxy); an empty backend was never asked."
-    HTTP_REQUEST_DURATION: Histogram "genkan_http_request_duration_seconds" ["route", "backend"]
+    HTTP_REQUEST_DURATION: Histogram "genkan_http_request_duration_seconds" ["route", "backend", "code_class", "protocol"]
         "Time from the first byte of a request to the last of its answer."
     HTTP_REQUEST_BODY_BYTES: Counter "genkan_http_request_body_bytes_total" ["route"]
         "Bytes of request bodies that clients sent."
@@ -59,14 +59,23 @@ table! {
     GKE_STATUS_DETAILS: Counter "genkan_gke_status_details_total" ["status_details"]
         "Exchanges of routes that behave as the cloud's load balancer, by its word for how they went."
 
+    LIMITS_REACHED: Counter "genkan_limits_reached_total" ["limit"]
+        "How often something was refused because a limit was reached, by the limit's place in the configuration."
+    WORKER_REQUESTS: Counter "genkan_worker_requests_total" ["worker"]
+        "Exchanges that ended, by the worker that served them."
+    WORKER_CONNECTIONS: Gauge "genkan_worker_connections" ["worker"]
+        "Open client connections, by the worker that serves them."
+
     CONNECTIONS: Gauge "genkan_connections" ["listener"]
         "Open client connections."
-    CONNECTIONS_TOTAL: Counter "genkan_connections_total" ["listener"]
+    CONNECTIONS_TOTAL: Counter "genkan_connections_accepted_total" ["listener"]
         "Client connections that were accepted."
     CONNECTION_EVENTS: Counter "genkan_connection_events_total" ["event"]
         "What happened to client connections outside of an exchange."
     TLS_HANDSHAKES: Counter "genkan_tls_handshakes_total" ["version", "resumed", "result"]
         "TLS handshakes with clients that ended; a failed one has no version."
+    TLS_HANDSHAKE_DURATION: Histogram "genkan_tls_handshake_duration_seconds" []
+        "Time from the first byte of a TLS handshake to its end, of those that were completed."
     TUNNELS: Gauge "genkan_tunnels" []
         "Open upgraded connections, such as WebSockets."
 
@@ -76,6 +85,8 @@ table! {
         "Whether an endpoint gets requests."
     BACKEND_ENDPOINT_REQUESTS: Gauge "genkan_backend_endpoint_requests_in_flight" ["backend", "endpoint"]
         "Requests that an endpoint has now."
+    BACKEND_FIRST_BYTE_DURATION: Histogram "genkan_backend_first_byte_duration_seconds" ["backend"]
+        "Time from sending a request to a backend to the head of its answer."
     BACKEND_RETRIES: Counter "genkan_backend_retries_total" ["backend"]
         "Requests that were sent to a backend once more."
     BACKEND_EJECTIONS: Counter "genkan_backend_ejections_total" ["backend"]
@@ -96,6 +107,8 @@ table! {
 
     ACCESS_LOG_DROPPED: Counter "genkan_access_log_dropped_total" []
         "Access log lines that were lost because standard output was full, blocked or closed."
+    SPANS_DROPPED: Counter "genkan_spans_dropped_total" []
+        "Spans that were lost because the collector did not take them, or not fast enough."
     BUILD_INFO: Gauge "genkan_build_info" ["version"]
         "Always 1; which version this is."
     PROCESS_START_TIME: Gauge "process_start_time_seconds" []

@@ -1,15 +1,49 @@
-//! Metrics as text: Prometheus' format 0.0.4, which everything that scrapes reads. Written here rather than by a crate:
-//! the one at hand writes OpenMetrics alone, whose names for counters `promtool check metrics` does not take.
+//! Metrics as text: Prometheus' format 0.0.4, which everything that scrapes reads, and OpenMetrics 1.0 for those who ask
+//! for it (<https://prometheus.io/docs/specs/om/open_metrics_spec/>). Written here rather than by a crate: the one at
+//! hand writes OpenMetrics alone, whose names for counters `promtool check metrics` does not take.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::table::{Row, TABLE};
-use super::worker::{BOUNDS_MICROS, Histogram};
+use super::histogram::{BOUNDS_MICROS, Histogram};
+use super::table::{Kind, Row, TABLE};
 
 /// What a scrape found: the samples of each metric by their label values, in the order of the row's labels.
 #[derive(Debug, Default)]
 pub(super) struct Scrape(BTreeMap<&'static str, BTreeMap<Vec<String>, Value>>);
+
+/// How metrics are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposition {
+    /// Prometheus' own.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Exposition {
+    /// What a scraper gets that accepts this.
+    pub fn wanted(accept: &str) -> Self {
+        let wanted = accept.split(',').any(|range| range.split(';').next().is_some_and(|kind| kind.trim() == "application/openmetrics-text"));
+        if wanted { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// As a media type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+
+    /// A metric's name in the lines about it: OpenMetrics gives its samples the suffix, not the metric.
+    fn family(self, row: &Row) -> &'static str {
+        match (self, row.kind) {
+            (Self::OpenMetrics, Kind::Counter) => row.name.strip_suffix("_total").unwrap_or(row.name),
+            _ => row.name,
+        }
+    }
+}
 
 /// A sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,14 +66,17 @@ impl Scrape {
 }
 
 /// All of it, in the order of the table; a metric without samples is left out.
-pub(super) fn encode(scrape: &Scrape) -> String {
+pub(super) fn encode(exposition: Exposition, scrape: &Scrape) -> String {
     let mut out = String::new();
     for row in TABLE {
         let Some(samples) = scrape.0.get(row.name) else { continue };
-        let _ = writeln!(out, "# HELP {} {}\n# TYPE {0} {}", row.name, row.help, row.kind.as_str()); // A string takes everything.
+        let _ = writeln!(out, "# HELP {} {}\n# TYPE {0} {}", exposition.family(row), row.help, row.kind.as_str()); // A string takes everything.
         for (labels, value) in samples {
             write_sample(&mut out, row, labels, value);
         }
+    }
+    if exposition == Exposition::OpenMetrics {
+        out.push_str("# EOF\n");
     }
     out
 }

@@ -312,7 +312,7 @@ impl<'m> Step<'_, 'm> {
             request_timeout: timeout.unwrap_or(if is_cloud { CLOUD_TIMEOUT } else { Duration::MAX }),
             limits_tunnels: is_cloud,
             filters,
-            log_sampling: config.and_then(|config| config.log_sample_rate).map_or(LogSampling::ALL, LogSampling),
+            log_sampling: config.and_then(|config| config.log_sample_rate).map(LogSampling),
             behaviour: self.behaviour,
             action,
         };

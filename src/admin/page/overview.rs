@@ -1,0 +1,136 @@
+//! The first view: whether it serves, how traffic fares, and what needs attention.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use askama::Template;
+
+use super::super::api::overview::{CheckView, Overview, TrafficView};
+use super::super::api::query::Query;
+use super::super::api::report::Counts;
+use super::plot::Plot;
+use super::words::{count, since, span};
+use super::{Frame, Rendered, fill};
+use crate::admin::Views;
+use crate::admin::history::Step;
+use crate::drain::Stage;
+use crate::model::{EndpointState, Severity};
+use crate::percent::encode;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Page {
+    frame: Frame,
+    verdict: Verdict,
+    status: Overview,
+    uptime: String,
+    config_age: String,
+    failed: Vec<CheckView>,
+    plots: Vec<Plot>,
+    attention: Vec<Line>,
+    more: usize,
+}
+
+/// All of it in a sentence.
+struct Verdict {
+    class: &'static str,
+    word: &'static str,
+    rest: String,
+}
+
+/// Something that somebody should look at.
+struct Line {
+    class: &'static str,
+    word: String,
+    text: String,
+    link: String,
+}
+
+/// How many are shown here; the others are in the report.
+const MOST_LINES: usize = 12;
+
+pub(super) fn render(views: &Views, _: &Query, frame: Frame) -> Rendered {
+    let mut status = Overview::of(views);
+    let failed = std::mem::take(&mut status.checks).into_iter().filter(|check| check.failure.is_some()).collect::<Vec<_>>();
+    let mut attention = attention(views);
+    let more = attention.len().saturating_sub(MOST_LINES);
+    attention.truncate(MOST_LINES);
+    fill(&Page {
+        frame,
+        verdict: verdict(views.drain.stage(), &status, failed.len()),
+        uptime: span(Duration::from_secs(status.uptime_seconds)),
+        config_age: views.control.last_reload().1.map(since).unwrap_or_default(),
+        failed,
+        plots: plots(&views.history.steps()),
+        attention,
+        more,
+        status,
+    })
+}
+
+fn verdict(stage: Stage, status: &Overview, failed: usize) -> Verdict {
+    let Counts { errors, warnings, .. } = status.configuration.findings;
+    if stage > Stage::Running {
+        return Verdict { class: "warn", word: "Ending", rest: "requests in flight are finished".to_owned() };
+    }
+    if failed > 0 {
+        return Verdict { class: "bad", word: "Not ready", rest: format!("{} missing", count(failed, "thing")) };
+    }
+    let endpoints = format!("{} of {} ready", status.endpoints.ready, count(status.endpoints.total, "endpoint"));
+    let found = match (errors, warnings) {
+        (0, 0) => String::new(),
+        (0, warnings) => format!(", {} in the configuration", count(warnings, "warning")),
+        (errors, 0) => format!(", {} in the configuration", count(errors, "error")),
+        (errors, warnings) => format!(", {} and {} in the configuration", count(errors, "error"), count(warnings, "warning")),
+    };
+    Verdict { class: "ok", word: "Serving", rest: format!("{endpoints}{found}") }
+}
+
+fn plots(steps: &[Step]) -> Vec<Plot> {
+    let traffic: Vec<TrafficView> = steps.iter().map(|step| TrafficView::from(step.rates)).collect();
+    let plot = |title, unit, value: fn(&TrafficView) -> Option<f64>| Plot::of(title, unit, &traffic.iter().map(value).collect::<Vec<_>>());
+    #[allow(clippy::cast_precision_loss, reason = "there are not so many connections")]
+    let connections: Vec<_> = steps.iter().map(|step| Some(step.open_connections as f64)).collect();
+    vec![
+        plot("Requests", "/s", |traffic| Some(traffic.requests_per_second)),
+        plot("Errors (5xx)", " %", |traffic| Some(traffic.error_share * 100.0)),
+        plot("Median time", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p50)),
+        plot("99 of 100 within", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p99)),
+        Plot::of("Open connections", "", &connections),
+        plot("TLS handshakes", "/s", |traffic| Some(traffic.handshakes_per_second)),
+    ]
+}
+
+/// Backends that are not whole, then what is wrong with the configuration.
+fn attention(views: &Views) -> Vec<Line> {
+    let snapshot = views.control.snapshot();
+    let mut backends: BTreeMap<String, (usize, usize)> = snapshot.backends.iter().map(|backend| (backend.name.clone(), (0, 0))).collect();
+    for endpoint in views.proxy.endpoints() {
+        let (ready, total) = backends.entry(endpoint.backend).or_default();
+        *ready += usize::from(endpoint.state == EndpointState::Ready);
+        *total += 1;
+    }
+    let not_whole = backends.into_iter().filter(|(_, (ready, total))| *total == 0 || ready < total).map(|(name, (ready, total))| Line {
+        class: if ready == 0 { "bad" } else { "warn" },
+        word: if ready == 0 { "not ready".to_owned() } else { "partly ready".to_owned() },
+        text: format!("{name}: {ready} of {} ready", count(total, "endpoint")),
+        link: format!("/health?q={}", encode(&name)),
+    });
+    let report = views.control.report();
+    let mut findings: Vec<_> = report.diagnostics.iter().filter(|finding| finding.severity != Severity::Note).collect();
+    findings.sort_by_key(|finding| finding.severity);
+    let findings = findings.into_iter().map(|finding| Line {
+        class: super::report::class(finding.severity),
+        word: finding.severity.as_str().to_owned(),
+        text: finding.message.clone(),
+        link: format!("/report?q={}", encode(&finding.message)),
+    });
+    let now = SystemTime::now();
+    let expiring = snapshot.certificates.iter().filter_map(|certificate| {
+        let facts = certificate.pair.facts();
+        let (class, word) = super::certificates::validity(crate::date::days_until(facts.not_after, now));
+        let names = facts.names.first().map(ToString::to_string).unwrap_or_default();
+        (class != "ok").then(|| Line { class, word, text: format!("certificate of {names}"), link: format!("/certificates?q={}", encode(&names)) })
+    });
+    not_whole.chain(expiring).chain(findings).collect()
+}

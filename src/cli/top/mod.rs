@@ -1,0 +1,71 @@
+//! `genkan top`: what a running process does just now, by route and by endpoint.
+
+mod table;
+
+use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::Refusal;
+use super::ask::{AdminFlags, Process};
+use super::output::{Stream, printable, printable_lines};
+use table::Look;
+
+/// Watch the traffic of a running process, by route and by endpoint
+///
+/// In a terminal the picture is renewed in its place; elsewhere one follows the other.
+#[derive(Debug, Args)]
+pub(super) struct Top {
+    /// From picture to picture, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, env = "GENKAN_INTERVAL", hide_env_values = true, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    interval: u64,
+    /// End after so many pictures
+    #[arg(short = 'n', long, value_name = "N", env = "GENKAN_COUNT", hide_env_values = true, value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// So many routes and so many endpoints, the busiest first
+    #[arg(long, value_name = "N", default_value_t = 15, env = "GENKAN_ROWS", hide_env_values = true)]
+    rows: usize,
+    #[command(flatten)]
+    admin: AdminFlags,
+}
+
+/// Home, and clear what is there (ECMA-48).
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
+
+impl Top {
+    pub(super) fn run(self) -> Result<ExitCode, Refusal> {
+        let process = self.admin.process()?;
+        let mut before = look(&process)?;
+        let mut left = self.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            sleep(Duration::from_secs(self.interval));
+            let now = look(&process)?;
+            let picture = printable_lines(&table::render(&before, &now, self.rows));
+            Stream::Out.write(&if Stream::Out.is_terminal() { format!("{CLEAR}{picture}") } else { format!("{picture}\n") });
+            before = now;
+            left -= 1;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn look(process: &Process) -> Result<Look, Refusal> {
+    Ok(Look {
+        at: Instant::now(),
+        status: view(process, "status")?,
+        routes: view(process, "routes?limit=10000")?,
+        backends: view(process, "backends?limit=10000")?,
+    })
+}
+
+fn view(process: &Process, name: &str) -> Result<Value, Refusal> {
+    let no = |why: String| Refusal::no(format!("{process}: {why}"));
+    let (status, body) = process.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
+    if status != 200 {
+        return Err(no(format!("{name} is answered with {status}: {}", printable(body.trim()))));
+    }
+    serde_json::from_str(&body).map_err(|error| no(format!("{name} is no JSON: {error}")))
+}

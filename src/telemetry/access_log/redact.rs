@@ -1,0 +1,59 @@
+//! What is made unreadable before it is written: by the policy, and what is a secret whatever the policy says.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{HeaderName, header};
+
+use crate::model::{AccessLogPolicy, Redaction};
+
+/// In the place of what is not written.
+pub(super) const REDACTED: &str = "[redacted]";
+
+/// A client's address, with as much of it as may be read.
+pub(super) fn address(policy: &AccessLogPolicy, address: IpAddr) -> IpAddr {
+    let address = address.to_canonical();
+    if !policy.redact.contains(&Redaction::ClientAddress) {
+        return address;
+    }
+    match address {
+        IpAddr::V4(ip) => Ipv4Addr::from_bits(ip.to_bits() & (u32::MAX << 8)).into(),
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 80)).into(),
+    }
+}
+
+/// A value, or what stands in its place.
+pub(super) fn unless<'v>(policy: &AccessLogPolicy, redaction: Redaction, value: &'v [u8]) -> &'v [u8] {
+    if policy.redact.contains(&redaction) { REDACTED.as_bytes() } else { value }
+}
+
+/// Whether the value of a field is a secret, or likely to be one.
+pub(super) fn is_secret(name: &HeaderName) -> bool {
+    let known = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
+    let words = ["token", "secret", "password", "api-key", "apikey", "signature"];
+    known.contains(name) || words.iter().any(|word| name.as_str().contains(word))
+}
+
+/// Where a client came from, without what a query or a fragment may hold.
+pub(super) fn referer(value: &[u8]) -> &[u8] {
+    value.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_keep_their_network() {
+        let policy = AccessLogPolicy { redact: [Redaction::ClientAddress].into(), ..AccessLogPolicy::default() };
+        let cut = ["203.0.113.77", "::ffff:203.0.113.77", "2001:db8:1:2:3:4:5:6"].map(|ip| address(&policy, ip.parse().unwrap()).to_string());
+        assert_eq!(cut, ["203.0.113.0", "203.0.113.0", "2001:db8:1::"]);
+    }
+
+    #[test]
+    fn secrets_are_known_by_their_names() {
+        for (name, secret) in [("cookie", true), ("x-api-key", true), ("x-auth-token", true), ("x-tenant", false), ("accept", false)] {
+            assert_eq!(is_secret(&HeaderName::from_static(name)), secret, "{name}");
+        }
+        assert_eq!(referer(b"https://a.test/b?secret=1#c"), b"https://a.test/b");
+    }
+}
