@@ -218,8 +218,9 @@ async fn every_answer_is_as_the_document_says() {
     proxy.https().await.get("/broken").await;
     let document = view(&proxy, "openapi.json").await;
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 7);
-    for path in paths.keys() {
+    assert_eq!(paths.len(), 8);
+    // That one has no end: see how exchanges are watched.
+    for path in paths.keys().filter(|path| *path != "/api/v1/tap") {
         let pointer = path.replace('/', "~1");
         let mut schema = document.pointer(&format!("/paths/{pointer}/get/responses/200/content/application~1json/schema")).unwrap().clone();
         // References are to the document's root.
