@@ -21,9 +21,8 @@ pub fn common_log(time: SystemTime) -> impl fmt::Display {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let seconds = since_1970(time).as_secs();
     fmt::from_fn(move |f| {
-        let (year, month, day) = date(seconds / DAY);
+        let Civil { year, month, day, hour, minute, second } = Civil::of(seconds);
         let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month - 1)).unwrap_or(&"Jan");
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
         write!(f, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
     })
 }
@@ -44,11 +43,34 @@ fn since_1970(time: SystemTime) -> Duration {
 /// A second since 1970, without the letter of its zone.
 struct Second(u64);
 
+/// A second since 1970, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// From 1970.
+    pub year: u64,
+    /// From 1.
+    pub month: u64,
+    /// From 1.
+    pub day: u64,
+    /// From 0.
+    pub hour: u64,
+    /// From 0.
+    pub minute: u64,
+    /// From 0.
+    pub second: u64,
+}
+
+impl Civil {
+    /// In UTC.
+    pub fn of(seconds: u64) -> Self {
+        let (year, month, day) = date(seconds / DAY);
+        Self { year, month, day, hour: seconds / 3600 % 24, minute: seconds / 60 % 60, second: seconds % 60 }
+    }
+}
+
 impl fmt::Display for Second {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0;
-        let (year, month, day) = date(seconds / DAY);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+        let Civil { year, month, day, hour, minute, second } = Civil::of(self.0);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
     }
 }

@@ -55,6 +55,8 @@ pub struct LogFields(u32);
 pub struct LogField {
     /// Its key.
     pub name: &'static str,
+    /// The same as JSON has it behind another one: `,"name":`.
+    pub json: &'static str,
     /// Where the cloud's load balancer has the same, in its log entries; empty: nowhere.
     pub cloud: &'static str,
     /// What it is.
@@ -82,7 +84,7 @@ macro_rules! fields {
 
         impl LogField {
             /// All of them, in the order in which they are written.
-            pub const ALL: &[Self] = &[$(Self { name: $name, cloud: $cloud, about: $about }),*];
+            pub const ALL: &[Self] = &[$(Self { name: $name, json: concat!(",\"", $name, "\":"), cloud: $cloud, about: $about }),*];
         }
     };
 }

@@ -5,6 +5,7 @@
 //! are counted, and never time. What a line looks like is in `json`, `text` and `combined`.
 
 mod combined;
+mod digits;
 mod escape;
 mod file;
 mod json;

@@ -51,7 +51,7 @@ fn page() -> String {
         "\n## Access log\n\nOf a line in JSON; what does not apply has no key. The cloud's load balancer has the same in its log entries \
          where the second column says, `httpRequest` being its own object.\n\n| field | in the cloud's log entries | meaning |\n|---|---|---|\n",
     );
-    for LogField { name, cloud, about } in LogField::ALL {
+    for LogField { name, cloud, about, .. } in LogField::ALL {
         let cloud = if cloud.is_empty() { String::new() } else { format!("`{cloud}`") };
         writeln!(page, "| `{name}` | {cloud} | {about} |").unwrap();
     }

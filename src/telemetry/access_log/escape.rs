@@ -6,6 +6,12 @@ use super::put;
 /// Appends a JSON string with its quotes.
 pub(super) fn json(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
+    // Nearly everything is plain: one look at its bytes then, and no more.
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     for chunk in bytes.utf8_chunks() {
         json_content(out, chunk.valid());
         if !chunk.invalid().is_empty() {

@@ -1,27 +1,25 @@
 //! The JSON form: one flat object a line, keys in a fixed order. What is absent has no key, and neither has what nobody
 //! wants.
 
-use std::fmt;
 use std::time::Duration;
 
 use http::Version;
 use http::header::REFERER;
 
 use super::redact::{REDACTED, address, is_secret, referer, unless};
-use super::{Record, escape, put};
-use crate::date::rfc3339_millis;
+use super::{Record, digits, escape};
 use crate::model::{AccessLogPolicy, FieldName, LogField, Redaction};
 
 /// Appends the object.
 pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record<'_>) {
     out.push(b'{');
     let mut line = Line { out, policy };
-    line.plain(FieldName::Time, format_args!("\"{}\"", rfc3339_millis(record.started)));
+    line.quoted(FieldName::Time, |out| digits::time(out, record.started));
     line.text(FieldName::RequestId, Some(record.request_id));
     line.text(FieldName::TraceId, record.trace_id);
-    line.plain(FieldName::ClientIp, format_args!("\"{}\"", address(policy, record.client)));
+    line.quoted(FieldName::ClientIp, |out| digits::address(out, address(policy, record.client)));
     if !policy.redact.contains(&Redaction::ClientAddress) {
-        line.plain(FieldName::ClientPort, format_args!("{}", record.client_port));
+        line.whole(FieldName::ClientPort, record.client_port.into());
     }
     line.text(FieldName::Listener, Some(record.listener));
     line.text(FieldName::Scheme, Some(record.scheme));
@@ -29,22 +27,22 @@ pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record
     line.text(FieldName::Method, Some(record.method.as_str()));
     line.text(FieldName::Host, record.host);
     line.bytes(FieldName::Path, Some(unless(policy, Redaction::Path, record.path.as_bytes())));
-    line.plain(FieldName::Status, format_args!("{}", record.status));
-    line.plain(FieldName::BytesIn, format_args!("{}", record.bytes_in));
-    line.plain(FieldName::BytesOut, format_args!("{}", record.bytes_out));
+    line.whole(FieldName::Status, record.status.into());
+    line.whole(FieldName::BytesIn, record.bytes_in);
+    line.whole(FieldName::BytesOut, record.bytes_out);
     line.milliseconds(FieldName::Duration, Some(record.duration));
     line.milliseconds(FieldName::BackendDuration, record.backend_duration);
     line.bytes(FieldName::UserAgent, record.user_agent.map(|agent| unless(policy, Redaction::UserAgent, agent)));
     line.text(FieldName::Route, record.route);
     line.text(FieldName::Backend, record.backend);
     line.text(FieldName::Endpoint, record.endpoint);
-    line.plain(FieldName::Attempts, format_args!("{}", record.attempts));
+    line.whole(FieldName::Attempts, record.attempts.into());
     line.text(FieldName::Reason, record.reason);
     line.text(FieldName::StatusDetails, record.status_details);
     if let Some(version) = record.tls_version {
         line.text(FieldName::TlsVersion, Some(version));
         line.text(FieldName::ServerName, record.server_name);
-        line.plain(FieldName::Resumed, format_args!("{}", record.resumed));
+        line.plain(FieldName::Resumed, |out| out.extend_from_slice(if record.resumed { b"true" } else { b"false" }));
     }
     if !policy.request_headers.is_empty() {
         line.headers(record);
@@ -74,18 +72,30 @@ impl Line<'_> {
         if !self.policy.fields.has(field) {
             return false;
         }
-        if self.out.last() != Some(&b'{') {
-            self.out.push(b',');
-        }
-        put(self.out, format_args!("\"{}\":", LogField::ALL[field as usize].name));
+        let key = LogField::ALL[field as usize].json.as_bytes();
+        let is_first = self.out.last() == Some(&b'{');
+        self.out.extend_from_slice(if is_first { &key[1..] } else { key });
         true
     }
 
-    /// A value of ours that is JSON as it is.
-    fn plain(&mut self, field: FieldName, value: fmt::Arguments<'_>) {
+    /// A value that is JSON as it is written.
+    fn plain(&mut self, field: FieldName, write: impl FnOnce(&mut Vec<u8>)) {
         if self.key(field) {
-            put(self.out, value);
+            write(self.out);
         }
+    }
+
+    /// A value that needs no escape, as text.
+    fn quoted(&mut self, field: FieldName, write: impl FnOnce(&mut Vec<u8>)) {
+        self.plain(field, |out| {
+            out.push(b'"');
+            write(out);
+            out.push(b'"');
+        });
+    }
+
+    fn whole(&mut self, field: FieldName, number: u64) {
+        self.plain(field, |out| digits::whole(out, number));
     }
 
     fn text(&mut self, field: FieldName, value: Option<&str>) {
@@ -101,8 +111,8 @@ impl Line<'_> {
     }
 
     fn milliseconds(&mut self, field: FieldName, duration: Option<Duration>) {
-        if let Some(micros) = duration.map(|duration| duration.as_micros()) {
-            self.plain(field, format_args!("{}.{:03}", micros / 1000, micros % 1000));
+        if let Some(duration) = duration {
+            self.plain(field, |out| digits::milliseconds(out, duration));
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::hash::BuildHasher as _;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -93,15 +93,14 @@ impl Said {
         writeln!(out)
     }
 
-    fn json(self, out: &mut Writer<'_>, level: Level, target: &str) -> fmt::Result {
-        let mut object = Map::new();
-        object.insert("timestamp".to_owned(), rfc3339_millis(SystemTime::now()).to_string().into());
-        object.insert("level".to_owned(), level.as_str().into());
-        object.insert("category".to_owned(), category(target).into());
-        object.insert("message".to_owned(), self.message.into());
-        object.extend(self.fields.0);
-        object.insert("target".to_owned(), target.into());
-        writeln!(out, "{}", Value::Object(object))
+    fn json(&self, out: &mut Writer<'_>, level: Level, target: &str) -> fmt::Result {
+        // What it is about comes first, and where it was said last.
+        write!(out, "{{\"timestamp\":\"{}\"", rfc3339_millis(SystemTime::now()))?;
+        let first = [("level", level.as_str()), ("category", category(target)), ("message", &self.message)];
+        first.into_iter().try_for_each(|(name, value)| pair(out, name, &value.into()))?;
+        self.fields.0.iter().try_for_each(|(name, value)| pair(out, name, value))?;
+        pair(out, "target", &target.into())?;
+        out.write_str("}\n")
     }
 }
 
@@ -115,6 +114,10 @@ impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|(name, value)| write!(f, "{name}={value} "))
     }
+}
+
+fn pair(out: &mut Writer<'_>, name: &str, value: &Value) -> fmt::Result {
+    write!(out, ",{}:{value}", Value::from(name))
 }
 
 /// Whether a text cannot be mistaken for anything else.
