@@ -256,3 +256,28 @@ async fn the_log_has_no_key_and_stdout_nothing_but_the_access_log() {
     assert!(!proxy.admin("/metrics").await.text().contains(key));
     assert_eq!(proxy.log().len(), proxy.stderr().len(), "every line is JSON: {:#?}", proxy.stderr());
 }
+
+/// Many of everything, much of it wrong: what the start says still fits on a screen, and names what is served.
+#[tokio::test]
+async fn the_start_is_told_in_fifteen_lines() {
+    let web = TestBackend::start().await;
+    let mut configuration = Configuration::of(&web);
+    for n in 0..20 {
+        configuration = configuration
+            .certificate(&format!("{{ secret: missing-{n} }}"))
+            .route(&format!("{{ hostnames: [a.test], rules: [{{ path: /{n}, backend: nowhere-{n} }}] }}"));
+    }
+    let proxy = TestProxy::start(&configuration).await;
+    let lines = proxy.log();
+    let ready = lines.iter().position(|line| line["message"] == "ready").unwrap();
+    assert!(ready < 15, "{:#?}", &lines[..=ready]);
+    let said = |message: &str| lines[..=ready].iter().filter(|line| line["message"] == message).count();
+    assert_eq!((said("starting"), said("listening"), said("admin"), said("ready")), (1, 2, 1, 1), "{:#?}", &lines[..=ready]);
+    let certificate = lines.iter().find(|line| line["message"] == "certificate").unwrap();
+    assert!(certificate["until"].as_str().unwrap().ends_with('Z') && certificate["names"].as_str().unwrap().contains("localhost"), "{certificate}");
+    let page = lines.iter().find(|line| line["message"] == "admin").unwrap();
+    assert_eq!(page["page"], format!("http://{}/", proxy.admin_address()));
+    let more = lines[..=ready].iter().find(|line| line["more"].is_number()).unwrap();
+    assert!(more["more"].as_u64().unwrap() >= 30 && more["category"] == "configuration", "{more}");
+    assert!(lines.iter().all(|line| line["category"].is_string()), "every line has a category");
+}
