@@ -177,12 +177,6 @@ impl Record<'_> {
     }
 }
 
-/// A version as OpenTelemetry has it.
-pub fn protocol_version(version: Version) -> &'static str {
-    let name = json::protocol(version);
-    name.strip_prefix("HTTP/").map_or(name, |number| if number == "2.0" { "2" } else { number })
-}
-
 /// Appends to a line what is not plain text.
 fn put(line: &mut Vec<u8>, text: fmt::Arguments<'_>) {
     let _ = line.write_fmt(text); // A Vec takes everything.

@@ -7,10 +7,11 @@ mod failures;
 pub(crate) mod fake;
 pub mod logging;
 pub mod metrics;
+pub mod names;
 pub mod spans;
 pub mod tap;
 
-pub use access_log::{AccessLog, Record, protocol_version};
+pub use access_log::{AccessLog, Record};
 pub use failures::{FAILURES_KEPT, Failure};
 pub use logging::{InvalidFilter, LogFormat, LogSettings};
 pub use metrics::{

@@ -11,8 +11,9 @@ use super::record::sampled;
 use crate::model::{AccessLogPolicy, Redaction};
 use crate::proxy::backend::Endpoint;
 use crate::proxy::random::Random;
+use crate::telemetry::Record;
+use crate::telemetry::names::{CountedMethod, protocol_version};
 use crate::telemetry::spans::{Attribute, Span, SpanKind, Spans};
-use crate::telemetry::{Record, protocol_version};
 
 /// An exchange in its trace.
 pub struct Trace {
@@ -82,7 +83,7 @@ impl Trace {
     }
 
     fn own(&self, policy: &AccessLogPolicy, record: &Record<'_>) -> Span {
-        let method = method(record);
+        let method = CountedMethod::of(record.method).as_str();
         let mut attributes: Vec<(&'static str, Attribute)> = vec![
             ("http.request.method", method.into()),
             ("url.scheme", record.scheme.into()),
@@ -109,7 +110,7 @@ impl Trace {
     }
 
     fn below(&self, at: usize, attempt: &Try, record: &Record<'_>, started: Instant) -> Span {
-        let method = method(record);
+        let method = CountedMethod::of(record.method).as_str();
         let mut attributes: Vec<(&'static str, Attribute)> = vec![("http.request.method", method.into())];
         if let Some(endpoint) = &attempt.endpoint {
             attributes.push(("server.address", endpoint.name.as_str().into()));
@@ -141,10 +142,4 @@ impl Trace {
             error,
         }
     }
-}
-
-/// As OpenTelemetry counts them: clients may invent others.
-fn method<'r>(record: &Record<'r>) -> &'r str {
-    let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
-    if known.contains(&record.method.as_str()) { record.method.as_str() } else { "_OTHER" }
 }

@@ -1,11 +1,11 @@
 //! Apache's combined format (<https://httpd.apache.org/docs/2.4/logs.html#combined>), for programs that read nothing
 //! else. What it has no place for is left out; queries are, as everywhere.
 
-use super::json::protocol;
 use super::redact::{address, referer, unless};
 use super::{Record, put};
 use crate::date::common_log;
 use crate::model::{AccessLogPolicy, Redaction};
+use crate::telemetry::names::protocol;
 
 /// Appends the line: `HOST - - [TIME] "METHOD PATH PROTOCOL" STATUS BYTES "REFERER" "USER-AGENT"`.
 pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record<'_>) {

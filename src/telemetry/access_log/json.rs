@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use http::Version;
 use http::header::REFERER;
 
 use super::redact::{REDACTED, address, is_secret, referer, unless};
 use super::{Record, digits, escape};
 use crate::model::{AccessLogPolicy, FieldName, LogField, Redaction};
+use crate::telemetry::names::protocol;
 
 /// Appends the object.
 pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record<'_>) {
@@ -48,17 +48,6 @@ pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record
         line.headers(record);
     }
     out.push(b'}');
-}
-
-/// As in a status line.
-pub(super) fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_09 => "HTTP/0.9",
-        Version::HTTP_10 => "HTTP/1.0",
-        Version::HTTP_2 => "HTTP/2.0",
-        Version::HTTP_3 => "HTTP/3.0",
-        _ => "HTTP/1.1",
-    }
 }
 
 struct Line<'l> {

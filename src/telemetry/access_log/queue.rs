@@ -34,11 +34,13 @@ struct Signal {
 
 /// What the writer is to do.
 #[derive(Clone, Copy, Debug)]
-struct Told {
+pub(super) struct Told {
     /// The flush that this answers.
     asked: u64,
-    closed: bool,
-    reopen: bool,
+    /// To end.
+    pub(super) closed: bool,
+    /// To open its file again.
+    pub(super) reopen: bool,
 }
 
 /// A buffer takes lines up to here: 20 ms of 100 000 lines a second, or a reader that stalls for a second of 2 000.
@@ -130,24 +132,20 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// The writer's side: waits for lines and hands each buffer that has some to `write`; says when to stop. With no
-    /// buffer at all, what is written to is to be opened again.
-    pub(super) fn take(&self, spare: &mut Vec<u8>, mut write: impl FnMut(Option<&[u8]>) -> io::Result<()>) -> bool {
-        let Told { asked, closed, reopen } = self.wait();
+    /// The writer's side: waits for lines and hands each buffer that has some to `write`; says what is to be done then.
+    pub(super) fn take(&self, spare: &mut Vec<u8>, mut write: impl FnMut(&[u8]) -> io::Result<()>) -> Told {
+        let told = self.wait();
         self.told.store(false, Ordering::Release);
         for shard in &self.shards {
             std::mem::swap(&mut *lock(shard), spare);
             if !spare.is_empty() {
-                let _ = write(Some(spare)); // Counted by `write`; the next lines may have better luck.
+                let _ = write(spare); // Counted by `write`; the next lines may have better luck.
                 spare.clear();
             }
         }
-        if reopen {
-            let _ = write(None); // It says itself what goes wrong.
-        }
-        lock(&self.signal).served = asked;
+        lock(&self.signal).served = told.asked;
         self.served.notify_all();
-        closed
+        told
     }
 
     /// Returns when there is something to do, and for traffic a moment later.

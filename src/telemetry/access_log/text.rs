@@ -1,11 +1,11 @@
 //! The text form, for a person at a terminal: what happened first, then `key=value` for the rest. One line whatever
 //! the client sent.
 
-use super::json::protocol;
 use super::redact::{address, unless};
 use super::{Record, escape, put};
 use crate::date::rfc3339_millis;
 use crate::model::{AccessLogPolicy, Redaction};
+use crate::telemetry::names::protocol;
 
 /// Appends the line: `TIME CLIENT METHOD HOST PATH PROTOCOL STATUS DURATION key=value...`.
 pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record<'_>) {

@@ -19,14 +19,15 @@ pub(super) fn stdout() -> io::Result<File> {
 pub(super) fn run(queue: &Queue, sink: impl Sink) {
     let mut output = Output { sink, torn: false };
     let mut spare = Vec::new();
-    let mut write = |lines: Option<&[u8]>| match lines {
-        Some(lines) => output.write(lines, queue),
-        None => {
+    loop {
+        let told = queue.take(&mut spare, |lines| output.write(lines, queue));
+        if told.reopen {
             output.reopen();
-            Ok(())
         }
-    };
-    while !queue.take(&mut spare, &mut write) {}
+        if told.closed {
+            return;
+        }
+    }
 }
 
 struct Output<W> {

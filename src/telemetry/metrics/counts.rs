@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::event::{CountedMethod, CountedProtocol, counted_status};
+use http::Version;
+
+use super::event::counted_status;
 use super::histogram::Histogram;
 use super::traffic::Traffic;
 use super::{ConnectionEvent, ExchangeSample, HandshakeOutcome, Label};
+use crate::telemetry::names::CountedMethod;
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -38,7 +41,7 @@ pub(super) struct Group {
     pub(super) backend: Label,
     /// First digit of the status.
     pub(super) class: u8,
-    pub(super) protocol: CountedProtocol,
+    pub(super) protocol: Version,
 }
 
 /// The exchanges of a group.
@@ -81,7 +84,7 @@ impl Counts {
         self.traffic.server_errors += u64::from(is_server_error(status));
         self.traffic.latency.observe(sample.duration);
         let (route, backend) = (sample.route, sample.backend);
-        let group = Group { route, backend, class: class(status), protocol: CountedProtocol::of(sample.protocol) };
+        let group = Group { route, backend, class: class(status), protocol: sample.protocol };
         let method = CountedMethod::of(sample.method);
         self.exchanges.entry(group).or_default().count(sample, Kind { listener: sample.listener, method, status, from_backend: sample.from_backend });
         if let Some(word) = sample.status_details {

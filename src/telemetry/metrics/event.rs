@@ -183,58 +183,6 @@ impl ConnectionEvent {
     }
 }
 
-/// The method to count under: one of the nine, or OpenTelemetry's word for all others, which clients may invent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct CountedMethod(u8);
-
-impl CountedMethod {
-    pub(super) fn of(method: &Method) -> Self {
-        let place = match *method {
-            Method::GET => 0,
-            Method::HEAD => 1,
-            Method::POST => 2,
-            Method::PUT => 3,
-            Method::DELETE => 4,
-            Method::CONNECT => 5,
-            Method::OPTIONS => 6,
-            Method::TRACE => 7,
-            Method::PATCH => 8,
-            _ => u8::MAX,
-        };
-        Self(place)
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].get(usize::from(self.0)).unwrap_or(&"_OTHER")
-    }
-}
-
-/// The protocol to count under, by its name in the access log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum CountedProtocol {
-    Http1_0,
-    Http1_1,
-    Http2,
-}
-
-impl CountedProtocol {
-    pub(super) fn of(version: Version) -> Self {
-        match version {
-            Version::HTTP_2 => Self::Http2,
-            Version::HTTP_11 => Self::Http1_1,
-            _ => Self::Http1_0,
-        }
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Http1_0 => "HTTP/1.0",
-            Self::Http1_1 => "HTTP/1.1",
-            Self::Http2 => "HTTP/2.0",
-        }
-    }
-}
-
 /// The status to count under: itself if registered (or 499, for a client that left), else its class, so that a
 /// backend cannot make a series for each of 900 numbers.
 pub(super) fn counted_status(status: u16) -> u16 {
@@ -255,14 +203,6 @@ mod tests {
     fn everything_has_its_place_in_all() {
         assert!(HandshakeOutcome::ALL.iter().enumerate().all(|(place, outcome)| outcome.index() == place));
         assert!(ConnectionEvent::ALL.iter().enumerate().all(|(place, event)| *event as usize == place));
-    }
-
-    #[test]
-    fn the_nine_methods_have_their_own_words() {
-        for word in ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"] {
-            assert_eq!(CountedMethod::of(&word.parse().unwrap()).as_str(), word);
-        }
-        assert_eq!(CountedMethod::of(&"get".parse().unwrap()).as_str(), "_OTHER");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::process::Process;
 use super::text::{Scrape, Value};
 use super::{ConnectionEvent, HandshakeOutcome, Lost, Metrics, limits, lock, table};
 use crate::model::{ControlStatus, EndpointState, ProxyStatus, Severity};
+use crate::telemetry::names as words;
 
 pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, lost: Lost) -> Scrape {
     let mut scrape = Scrape::default();
@@ -43,7 +44,7 @@ fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let mut backends = BTreeMap::<_, Histogram>::new();
     for (group, exchanges) in &counts.exchanges {
         let [route, backend] = [group.route, group.backend].map(|label| names.name(label));
-        let protocol = group.protocol.as_str();
+        let protocol = words::protocol(group.protocol);
         for (kind, n) in exchanges.requests.iter() {
             let origin = if kind.from_backend { "backend" } else { "proxy" };
             let [listener, method] = [names.name(kind.listener), kind.method.as_str()];
