@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde_json::Value;
 
 use super::Refusal;
+use super::output::printable;
 use crate::control::config::Listen;
 
 /// Kubelet gives a probe one second unless told otherwise; whatever takes longer than this is not ready.
@@ -44,6 +46,23 @@ pub(super) struct Process {
 enum Place {
     Address(SocketAddr),
     Socket(PathBuf),
+}
+
+/// A view, if it is shown to us.
+pub(super) enum View {
+    Shown(Value),
+    /// It is for others; what is to be said where that is no answer.
+    Hidden(Refusal),
+}
+
+impl View {
+    /// Where there is nothing else to tell.
+    pub(super) fn shown(self) -> Result<Value, Refusal> {
+        match self {
+            Self::Shown(view) => Ok(view),
+            Self::Hidden(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// A connection of either kind.
@@ -92,6 +111,18 @@ impl Process {
             }
         }
         parse(&String::from_utf8_lossy(&answer)).ok_or_else(|| invalid("this is no HTTP answer"))
+    }
+
+    /// One of its views.
+    pub(super) fn view(&self, name: &str) -> Result<View, Refusal> {
+        let no = |why: String| Refusal::no(format!("{self}: {why}"));
+        let (status, body) = self.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
+        let refused = || no(format!("{name} is answered with {status}: {}", printable(body.trim())));
+        match status {
+            200 => serde_json::from_str(&body).map(View::Shown).map_err(|error| no(format!("{name} is no JSON: {error}"))),
+            401 | 403 => Ok(View::Hidden(refused())),
+            _ => Err(refused()),
+        }
     }
 
     /// Status, and for 200 each line as it comes, until the process ends it or `line` says that it is enough. For another

@@ -7,10 +7,10 @@ mod text;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::ask::{AdminFlags, Process};
-use super::output::{self, Stream, printable, printable_lines};
+use super::ask::{AdminFlags, Process, View};
+use super::output::{self, Stream, printable_lines};
 use super::report::pretty;
 use super::{NO, Refusal};
 
@@ -54,27 +54,16 @@ impl Status {
     }
 
     fn tell(&self, process: &Process, checks: &str) -> Result<String, Refusal> {
-        let Some(backends) = view(process, "backends")? else {
+        let View::Shown(backends) = process.view("backends")? else {
             // Views are for those on the same machine; whether it is ready, it tells everybody.
             output::problem(&format!("{process} shows its views to its own machine alone, or with a token; this is what it tells everybody"), None);
             return Ok(printable_lines(checks));
         };
-        let views = |name: &str| view(process, name).map(Option::unwrap_or_default);
+        let views = |name: &str| process.view(name).and_then(View::shown);
         Ok(match self.format {
             Shape::Text => printable_lines(&text::render(&views("status")?, &backends, &views("report")?)),
             Shape::Json => pretty(&json!({ "status": views("status")?, "backends": backends["backends"], "report": views("report")? })),
             Shape::Health => printable_lines(&health::render(&backends)),
         })
-    }
-}
-
-/// A view; `None`: it is not shown to us.
-fn view(process: &Process, name: &str) -> Result<Option<Value>, Refusal> {
-    let no = |why: String| Refusal::no(format!("{process}: {why}"));
-    let (status, body) = process.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
-    match status {
-        200 => serde_json::from_str(&body).map(Some).map_err(|error| no(format!("{name} is no JSON: {error}"))),
-        401 | 403 => Ok(None),
-        _ => Err(no(format!("{name} is answered with {status}: {}", printable(body.trim())))),
     }
 }

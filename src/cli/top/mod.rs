@@ -7,11 +7,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::Value;
 
 use super::Refusal;
 use super::ask::{AdminFlags, Process};
-use super::output::{Stream, printable, printable_lines};
+use super::output::{Stream, printable_lines};
 use table::Look;
 
 /// Watch the traffic of a running process, by route and by endpoint
@@ -53,19 +52,6 @@ impl Top {
 }
 
 fn look(process: &Process) -> Result<Look, Refusal> {
-    Ok(Look {
-        at: Instant::now(),
-        status: view(process, "status")?,
-        routes: view(process, "routes?limit=10000")?,
-        backends: view(process, "backends?limit=10000")?,
-    })
-}
-
-fn view(process: &Process, name: &str) -> Result<Value, Refusal> {
-    let no = |why: String| Refusal::no(format!("{process}: {why}"));
-    let (status, body) = process.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
-    if status != 200 {
-        return Err(no(format!("{name} is answered with {status}: {}", printable(body.trim()))));
-    }
-    serde_json::from_str(&body).map_err(|error| no(format!("{name} is no JSON: {error}")))
+    let view = |name: &str| process.view(name)?.shown();
+    Ok(Look { at: Instant::now(), status: view("status")?, routes: view("routes?limit=10000")?, backends: view("backends?limit=10000")? })
 }
