@@ -27,6 +27,11 @@ impl Failure {
         Self { findings: Vec::new(), message: format!("{message}: {error}"), help: None, code: NO }
     }
 
+    /// Something that is wrong with a thing of the configuration.
+    fn found(finding: Diagnostic, message: &str) -> Self {
+        Self { findings: vec![Arc::new(finding)], message: message.to_owned(), help: None, code: NO }
+    }
+
     /// Says why, on standard error.
     pub(super) fn tell(self) -> ExitCode {
         Stream::Err.write(&report::render(&self.findings, Form::Text { colour: Stream::Err.colour() }));
@@ -69,7 +74,7 @@ pub(super) fn access_log_unavailable(path: Option<&Path>, error: &io::Error) -> 
         .about(ObjectKind::Configuration, "accessLog.file")
         .effect("the process does not start: what is asked of it would leave no trace")
         .help("a file in a folder that this user may write to; without accessLog.file, lines go to standard output");
-    Failure { findings: vec![Arc::new(finding)], message: "the access log cannot be opened".to_owned(), help: None, code: NO }
+    Failure::found(finding, "the access log cannot be opened")
 }
 
 /// The admin socket has no place.
@@ -79,7 +84,7 @@ pub(super) fn admin_socket_unavailable(path: &Path, error: &io::Error) -> Failur
         .about(ObjectKind::Configuration, "admin.unixSocket")
         .effect("the process does not start: nobody could see whether it is ready")
         .help("a path in a folder that this user may write to, where there is nothing yet");
-    Failure { findings: vec![Arc::new(finding)], message: "the admin pages cannot be opened".to_owned(), help: None, code: NO }
+    Failure::found(finding, "the admin pages cannot be opened")
 }
 
 /// Nobody could show the admin token.
@@ -88,7 +93,7 @@ pub(super) fn token_unreadable(path: &Path, error: &io::Error) -> Failure {
         .about(ObjectKind::Configuration, "admin.token")
         .effect("the process does not start: nobody could be let in")
         .help("a file that this user can read, with the token as its only line: openssl rand -hex 32");
-    Failure { findings: vec![Arc::new(finding)], message: "the admin pages cannot be opened".to_owned(), help: None, code: NO }
+    Failure::found(finding, "the admin pages cannot be opened")
 }
 
 /// The admin pages have no place.
@@ -104,5 +109,5 @@ pub(super) fn admin_unavailable(address: SocketAddress, error: &io::Error) -> Fa
         ErrorKind::AddrNotAvailable => finding.help("an address of this machine: --admin 127.0.0.1:9900"),
         _ => finding,
     };
-    Failure { findings: vec![Arc::new(finding)], message: "the admin pages cannot be opened".to_owned(), help: None, code: NO }
+    Failure::found(finding, "the admin pages cannot be opened")
 }
