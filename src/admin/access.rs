@@ -89,21 +89,9 @@ fn shown(headers: &HeaderMap) -> Option<String> {
 pub(super) fn check(token: Option<&Token>, peer: Peer, headers: &HeaderMap) -> Result<(), Refused> {
     match (peer, token) {
         (Peer::Socket, _) => Ok(()),
-        (Peer::Address(_), Some(token)) => {
-            if token.is_shown(headers) {
-                Ok(())
-            } else {
-                Err(Refused::Token)
-            }
-        }
+        (Peer::Address(_), Some(token)) => token.is_shown(headers).then_some(()).ok_or(Refused::Token),
         (Peer::Address(ip), None) if !ip.to_canonical().is_loopback() => Err(Refused::Elsewhere),
-        (Peer::Address(_), None) => {
-            if names_this_machine(headers) {
-                Ok(())
-            } else {
-                Err(Refused::Name)
-            }
-        }
+        (Peer::Address(_), None) => names_this_machine(headers).then_some(()).ok_or(Refused::Name),
     }
 }
 

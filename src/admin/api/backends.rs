@@ -75,14 +75,38 @@ impl Backends {
     }
 }
 
+/// What endpoints are together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::admin) struct Totals {
+    /// That get requests.
+    pub(in crate::admin) ready: usize,
+    pub(in crate::admin) endpoints: usize,
+    /// That they were given.
+    pub(in crate::admin) requests: u64,
+}
+
+impl Totals {
+    pub(in crate::admin) fn of<'e>(endpoints: impl IntoIterator<Item = &'e EndpointStatus>) -> Self {
+        let mut totals = Self::default();
+        endpoints.into_iter().for_each(|endpoint| totals.add(endpoint));
+        totals
+    }
+
+    pub(in crate::admin) fn add(&mut self, endpoint: &EndpointStatus) {
+        self.ready += usize::from(endpoint.state == EndpointState::Ready);
+        self.endpoints += 1;
+        self.requests += endpoint.requests;
+    }
+}
+
 fn view(backend: &Backend, endpoints: Vec<EndpointStatus>) -> BackendView {
-    let requests: u64 = endpoints.iter().map(|endpoint| endpoint.requests).sum();
+    let totals = Totals::of(&endpoints);
     BackendView {
         name: backend.name.clone(),
         probe: probe_words(backend),
-        ready: endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ready).count(),
-        total: endpoints.len(),
-        endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, requests)).collect(),
+        ready: totals.ready,
+        total: totals.endpoints,
+        endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, totals.requests)).collect(),
     }
 }
 

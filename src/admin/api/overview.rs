@@ -5,12 +5,12 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::backends::Totals;
 use super::report::Counts;
 use crate::admin::Views;
 use crate::admin::health::Health;
 use crate::admin::history::Rates;
 use crate::date::rfc3339;
-use crate::model::EndpointState;
 
 /// The process.
 #[derive(Serialize, JsonSchema)]
@@ -91,9 +91,14 @@ pub(in crate::admin) struct Percentiles {
 
 impl Overview {
     pub(in crate::admin) fn of(views: &Views) -> Self {
+        Self::with(views, Totals::of(&views.proxy.endpoints()))
+    }
+
+    /// The same, where the endpoints have been looked at.
+    pub(in crate::admin) fn with(views: &Views, endpoints: Totals) -> Self {
         let (snapshot, report) = (views.control.snapshot(), views.control.report());
         let (accepted, accepted_at) = views.control.last_reload();
-        let (health, endpoints) = (Health::ready(views), views.proxy.endpoints());
+        let health = Health::ready(views);
         let started = views.metrics.started();
         let sockets = views.proxy.sockets();
         // With the port that the kernel picked, where it did; before that as it is written.
@@ -116,10 +121,7 @@ impl Overview {
                 findings: Counts::of(&report),
             },
             listeners: snapshot.listeners.iter().map(listener).collect(),
-            endpoints: Endpoints {
-                ready: endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ready).count(),
-                total: endpoints.len(),
-            },
+            endpoints: Endpoints { ready: endpoints.ready, total: endpoints.endpoints },
             open_connections: views.proxy.open_connections(),
             traffic: TrafficView::from(views.history.last_minute(&views.metrics.traffic())),
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use super::super::api::backends::{EndpointView, endpoint_view, probe_words};
+use super::super::api::backends::{EndpointView, Totals, endpoint_view, probe_words};
 use super::super::api::query::{Page as Asked, Query};
 use super::paging::Paging;
 use super::strip::Strip;
@@ -75,24 +75,6 @@ fn sections(backends: &[Arc<Backend>], endpoints: Vec<EndpointStatus>, asked: &A
         }
     }
     (sections, total)
-}
-
-/// Of all endpoints of a backend.
-#[derive(Clone, Copy, Default)]
-struct Totals {
-    ready: usize,
-    endpoints: usize,
-    requests: u64,
-}
-
-impl Totals {
-    fn of(endpoints: &[EndpointStatus]) -> Self {
-        Self {
-            ready: endpoints.iter().filter(|endpoint| endpoint.state == EndpointState::Ready).count(),
-            endpoints: endpoints.len(),
-            requests: endpoints.iter().map(|endpoint| endpoint.requests).sum(),
-        }
-    }
 }
 
 fn section(backend: &Backend, totals: Totals) -> Section {

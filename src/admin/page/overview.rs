@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use askama::Template;
 
+use super::super::api::backends::Totals;
 use super::super::api::overview::{CheckView, Overview, TrafficView};
 use super::super::api::query::Query;
 use super::super::api::report::Counts;
@@ -14,7 +15,7 @@ use super::{Frame, Rendered, fill};
 use crate::admin::Views;
 use crate::admin::history::Step;
 use crate::drain::Stage;
-use crate::model::{EndpointState, Severity};
+use crate::model::{EndpointStatus, Severity};
 use crate::percent::encode;
 
 #[derive(Template)]
@@ -50,9 +51,10 @@ struct Line {
 const MOST_LINES: usize = 12;
 
 pub(super) fn render(views: &Views, _: &Query, frame: Frame) -> Rendered {
-    let mut status = Overview::of(views);
+    let endpoints = views.proxy.endpoints();
+    let mut status = Overview::with(views, Totals::of(&endpoints));
     let failed = std::mem::take(&mut status.checks).into_iter().filter(|check| check.failure.is_some()).collect::<Vec<_>>();
-    let mut attention = attention(views);
+    let mut attention = attention(views, &endpoints);
     let more = attention.len().saturating_sub(MOST_LINES);
     attention.truncate(MOST_LINES);
     fill(&Page {
@@ -102,19 +104,18 @@ fn plots(steps: &[Step]) -> Vec<Plot> {
 }
 
 /// Backends that are not whole, then what is wrong with the configuration.
-fn attention(views: &Views) -> Vec<Line> {
+fn attention(views: &Views, endpoints: &[EndpointStatus]) -> Vec<Line> {
     let snapshot = views.control.snapshot();
-    let mut backends: BTreeMap<String, (usize, usize)> = snapshot.backends.iter().map(|backend| (backend.name.clone(), (0, 0))).collect();
-    for endpoint in views.proxy.endpoints() {
-        let (ready, total) = backends.entry(endpoint.backend).or_default();
-        *ready += usize::from(endpoint.state == EndpointState::Ready);
-        *total += 1;
+    let mut backends: BTreeMap<&str, Totals> = snapshot.backends.iter().map(|backend| (backend.name.as_str(), Totals::default())).collect();
+    for endpoint in endpoints {
+        backends.entry(&endpoint.backend).or_default().add(endpoint);
     }
-    let not_whole = backends.into_iter().filter(|(_, (ready, total))| *total == 0 || ready < total).map(|(name, (ready, total))| Line {
+    let not_whole = backends.into_iter().filter(|(_, totals)| totals.endpoints == 0 || totals.ready < totals.endpoints);
+    let not_whole = not_whole.map(|(name, Totals { ready, endpoints, .. })| Line {
         class: if ready == 0 { "bad" } else { "warn" },
         word: if ready == 0 { "not ready".to_owned() } else { "partly ready".to_owned() },
-        text: format!("{name}: {ready} of {} ready", count(total, "endpoint")),
-        link: format!("/health?q={}", encode(&name)),
+        text: format!("{name}: {ready} of {} ready", count(endpoints, "endpoint")),
+        link: format!("/health?q={}", encode(name)),
     });
     let report = views.control.report();
     let mut findings: Vec<_> = report.diagnostics.iter().filter(|finding| finding.severity != Severity::Note).collect();
