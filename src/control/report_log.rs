@@ -13,7 +13,7 @@ pub(super) struct ReportLog {
 }
 
 /// So many are written when the process starts, the worst first: those and what is served fit on a screen.
-const MOST_AT_START: usize = 5;
+const MOST_AT_START: usize = 4;
 
 /// What makes two findings one and the same. The rest may differ from look to look: a line that moved down is no news,
 /// nor is a reason that grew older.

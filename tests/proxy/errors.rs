@@ -1,6 +1,6 @@
 //! What goes wrong, one after the other: the log, the metrics and the status page say the same of each, in the same word.
 
-use super::support::{Configuration, DEADLINE, Http1, KeyKind, TestBackend, TestProxy, Validity, backend, wait_until};
+use super::support::{Configuration, DEADLINE, Http1, KeyKind, Reply, TestBackend, TestProxy, Validity, backend, wait_until};
 
 /// Where one and the same thing is to be seen.
 struct Evidence {
@@ -145,8 +145,7 @@ async fn ask(proxy: &TestProxy, failing: &Failing) -> u16 {
 #[tokio::test]
 async fn log_metrics_and_page_say_the_same_of_every_error() {
     let web = TestBackend::start().await;
-    let sick = TestBackend::start().await;
-    sick.set_healthy(false);
+    let sick = TestBackend::answering(|_| Reply::with(500, &[], "broken")).await;
     // It hears the request, and says nothing for as long as anybody waits.
     let slow = TestBackend::scripted(|exchange| async move {
         tokio::time::sleep(DEADLINE).await;
@@ -157,7 +156,7 @@ async fn log_metrics_and_page_say_the_same_of_every_error() {
     let configuration = Configuration::default()
         .backend("web", &backend(web.address))
         .backend("gone", &format!("{{ endpoints: [\"{}\"], assumeReady: true }}", gone.address))
-        .backend("sick", &format!("{{ endpoints: [\"{}\"], readinessProbe: {{ httpGet: {{ path: /healthz }}, periodSeconds: 1 }} }}", sick.address))
+        .backend("sick", &format!("{{ endpoints: [\"{}\"], readinessProbe: {{ httpGet: {{ path: /state }}, periodSeconds: 1 }} }}", sick.address))
         .backend("slow", &format!("{{ endpoints: [\"{}\"], assumeReady: true, timeouts: {{ response: 300ms }} }}", slow.address))
         .route("{ hostnames: [web.test], backend: web }")
         .route("{ hostnames: [gone.test], backend: gone }")
@@ -173,16 +172,16 @@ async fn log_metrics_and_page_say_the_same_of_every_error() {
 
     // What goes wrong without a request.
     let probe = Evidence {
-        log: "503",
+        log: "it answers 500",
         metrics: &[
             ("genkan_health_probes_total", &[("backend", "sick"), ("result", "failed")]),
             ("genkan_backend_endpoints", &[("backend", "sick"), ("state", "not_ready")]),
         ],
-        page: ("/health?q=sick", "503"),
+        page: ("/health?q=sick", "it answers 500"),
     };
     probe.is_there(&proxy, "a probe fails").await;
     let line = proxy.wait_log(&["endpoint is not ready", "sick"]).await;
-    assert!(line.contains(r#""category":"readiness""#) && line.contains("503"), "{line}");
+    assert!(line.contains(r#""category":"readiness""#) && line.contains("it answers 500"), "{line}");
 
     let expired = proxy.certificates.leaf_of(&["localhost"], KeyKind::Ecdsa, Validity::Past);
     proxy.secret.swap(&expired);

@@ -339,3 +339,26 @@ async fn a_new_probe_keeps_the_old_verdict_until_it_has_one() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_states_of_many_endpoints_are_few_lines_and_a_count() {
+    let mut web = TestBackend::at(IpAddr::from([0, 0, 0, 0]), hello);
+    web.listen();
+    let endpoints: Vec<String> = (1..=60).map(|n| format!("\"127.0.1.{n}:{}\"", web.address.port())).collect();
+    let many = format!("{{ endpoints: [{}], readinessProbe: {{ httpGet: {{ path: /healthz }}, periodSeconds: 1 }} }}", endpoints.join(", "));
+    let proxy = TestProxy::start(&Configuration::default().backend("web", &many).more("defaultBackend: web")).await;
+    for (message, healthy) in [("endpoint is ready", true), ("endpoint is not ready", false)] {
+        web.set_healthy(healthy);
+        wait_until(message, DEADLINE, async || proxy.ready_endpoints("web").await == if healthy { 60 } else { 0 }).await;
+        let key = if healthy { "ready" } else { "not_ready" };
+        wait_until("each is told or counted", DEADLINE, async || {
+            let log = proxy.log();
+            let told = log.iter().filter(|line| line["message"] == message).count() as u64;
+            let more = log.iter().filter(|line| line["message"].as_str().is_some_and(|text| text.starts_with("more endpoints have changed")));
+            told + more.filter_map(|line| line[key].as_u64()).sum::<u64>() == 60
+        })
+        .await;
+    }
+    let lines = proxy.log().iter().filter(|line| line["category"] == "readiness").count();
+    assert!(lines < 110, "{lines} lines: more than some were told one by one");
+}

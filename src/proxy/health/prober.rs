@@ -13,6 +13,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::changes::Changes;
 use super::check::Checker;
 use super::verdict::{FAST, Outcome, Verdict};
 use crate::drain::{Drain, Stage};
@@ -39,7 +40,7 @@ impl Prober {
             let _ended = ended;
             match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
                 Ok(runtime) => runtime.block_on(async {
-                    let probing = Probing { checker: Rc::new(Checker::new()), metrics, tasks: HashMap::new() };
+                    let probing = Probing { checker: Rc::new(Checker::new()), changes: Rc::default(), metrics, tasks: HashMap::new() };
                     tokio::select! {
                         () = probing.run(changes) => {}
                         () = drain.reached(Stage::Stopped) => {}
@@ -59,6 +60,7 @@ impl Prober {
 
 struct Probing {
     checker: Rc<Checker>,
+    changes: Rc<Changes>,
     metrics: Arc<Metrics>,
     /// By endpoint.
     tasks: HashMap<u64, Task>,
@@ -108,6 +110,7 @@ impl Probing {
                 let shared = Rc::new(RefCell::new(backend.clone()));
                 let watching = Watching {
                     checker: self.checker.clone(),
+                    changes: self.changes.clone(),
                     metrics: self.metrics.clone(),
                     label: backend.label,
                     backend: shared.clone(),
@@ -141,6 +144,7 @@ fn scattered(pause: Duration, random: &Random) -> Duration {
 /// The checks of one endpoint.
 struct Watching {
     checker: Rc<Checker>,
+    changes: Rc<Changes>,
     metrics: Arc<Metrics>,
     label: Label,
     /// Under the current configuration, for its other endpoints: the warning is about all of them.
@@ -190,15 +194,11 @@ impl Watching {
             }
             Outcome::Failed { why, .. } => format!("{}: {why}", self.probe),
         };
-        let log = reason.clone();
-        if self.endpoint.set_health(verdict.state, reason) {
-            match verdict.state {
-                EndpointState::Ready => {
-                    self.endpoint.trust();
-                    tracing::info!(backend, endpoint, reason = log, "endpoint is ready");
-                }
-                EndpointState::NotReady | EndpointState::Unknown => tracing::warn!(backend, endpoint, reason = log, "endpoint is not ready"),
+        if self.endpoint.set_health(verdict.state, reason.clone()) {
+            if verdict.state == EndpointState::Ready {
+                self.endpoint.trust();
             }
+            self.changes.tell(verdict.state, backend, endpoint, &reason);
         }
     }
 
