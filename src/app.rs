@@ -18,7 +18,8 @@ use crate::drain::{Drain, Stage};
 use crate::model::{ControlStatus, Explain, ProcessSettings, PublishedSocket, Snapshot, SocketAddress};
 use crate::proxy::{self, PortTaken, Proxy};
 use crate::settings::{Served, Settings};
-use crate::telemetry::spans::{Spans, export};
+use crate::telemetry::spans::Spans;
+use crate::telemetry::spans::export::Exporter;
 use crate::telemetry::{AccessLog, Metrics, logging};
 use explainer::Explainer;
 use failure::Failure;
@@ -31,6 +32,7 @@ struct Running {
     reload: Box<dyn Fn() + Send + Sync>,
     proxy: Arc<Proxy>,
     access_log: AccessLog,
+    exporter: Option<Exporter>,
 }
 
 /// Control, admin and samples; the workers have threads of their own.
@@ -99,11 +101,8 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     let metrics = Metrics::new(workers);
     let log_file = first.process.access_log.as_deref();
     let access_log = AccessLog::start(log_file).map_err(|error| failure::access_log_unavailable(log_file, &error))?;
-    let spans = first.process.collector.clone().map_or_else(Spans::default, |(collector, sampling)| {
-        let spans = Spans::to_collector(sampling);
-        drain.spawn_background("spans", export::run(spans.clone(), collector));
-        spans
-    });
+    let spans = first.process.collector.as_ref().map_or_else(Spans::default, |(_, sampling)| Spans::to_collector(*sampling));
+    let exporter = first.process.collector.clone().map(|(collector, _)| Exporter::start(spans.clone(), collector));
     // 7. The workers, which serve nothing yet.
     let explainer = (settings.mode == proxy::Mode::Laptop).then(|| Arc::new(Explainer { control: status.clone() }) as Arc<dyn Explain>);
     let options = proxy::Options {
@@ -146,7 +145,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     if let Some(companion) = &settings.companion {
         companion.serving(&served);
     }
-    Ok(Running { drain: drain.clone(), status, reload, proxy, access_log })
+    Ok(Running { drain: drain.clone(), status, reload, proxy, access_log, exporter })
 }
 
 fn open_admin(process: &ProcessSettings, taken: PortTaken) -> Result<Option<Admin>, Failure> {
@@ -164,8 +163,10 @@ fn bind_admin(address: SocketAddress, taken: PortTaken) -> Result<Admin, Failure
     Admin::bind(address, next_port).map_err(|error| failure::admin_unavailable(address, &error))
 }
 
-/// So many certificates are named when the process starts; the status page has all of them.
-const MOST_CERTIFICATES: usize = 3;
+/// So many certificates and so many sockets are named when the process starts, so that all that it says then fits on a
+/// screen; the status page has the others.
+const MOST_CERTIFICATES: usize = 2;
+const MOST_SOCKETS: usize = 3;
 
 /// What is served where, with which certificate until when, and where to look: a line each.
 fn announce(served: &Served, snapshot: &Snapshot) {
@@ -177,12 +178,18 @@ fn announce(served: &Served, snapshot: &Snapshot) {
     if let Some(more) = snapshot.certificates.len().checked_sub(MOST_CERTIFICATES).filter(|more| *more > 0) {
         tracing::info!(target: "genkan", more, "more certificates; genkan status and the status page have all of them");
     }
-    for PublishedSocket { listeners, address, https } in &served.sockets {
+    for PublishedSocket { listeners, address, https } in served.sockets.iter().take(MOST_SOCKETS) {
         let protocol = if *https { "HTTPS" } else { "HTTP" };
         tracing::info!(target: "genkan", listeners = listeners.join(","), %address, protocol, "listening");
     }
-    if let Some(address) = served.admin {
-        tracing::info!(target: "genkan", %address, page = format!("http://{}/", reachable(address)), "admin");
+    if let Some(more) = served.sockets.len().checked_sub(MOST_SOCKETS).filter(|more| *more > 0) {
+        tracing::info!(target: "genkan", more, "listening at more addresses; the status page has all of them");
+    }
+    let socket = snapshot.process.admin_socket.as_ref().map(|path| path.display().to_string());
+    if served.admin.is_some() || socket.is_some() {
+        let address = served.admin.map(|address| address.to_string());
+        let page = served.admin.map(|address| format!("http://{}/", reachable(address)));
+        tracing::info!(target: "genkan", address, page, socket, "admin");
     }
     let routes = snapshot.shared().all().count();
     tracing::info!(target: "genkan", listeners = snapshot.listeners.len(), routes, backends = snapshot.backends.len(), "ready");
@@ -238,15 +245,18 @@ impl Running {
         }
     }
 
-    /// Waits for the threads, and for the last lines.
+    /// Waits for the threads, and for the last lines and spans.
     async fn end(self) {
-        let Self { proxy, access_log, .. } = self;
+        let Self { proxy, access_log, exporter, .. } = self;
         let last = tokio::task::spawn_blocking(move || {
             proxy.join();
             access_log.flush(LAST_WORDS);
         });
         if tokio::time::timeout(2 * LAST_WORDS, last).await.is_err() {
             tracing::warn!(target: "genkan", "not every thread has ended in time");
+        }
+        if let Some(exporter) = exporter {
+            exporter.finish(LAST_WORDS).await;
         }
         tracing::info!(target: "genkan", "stopped");
     }

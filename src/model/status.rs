@@ -126,6 +126,8 @@ pub struct EndpointStatus {
     pub in_flight: usize,
     /// Requests it has been given so far.
     pub requests: u64,
+    /// Connections that are open to it, with a request or without.
+    pub connections: usize,
     /// What its last probes found, the newest last; [`PROBES_KEPT`] at most.
     pub probes: Vec<ProbeResult>,
 }

@@ -52,6 +52,7 @@ pub struct Endpoint {
     /// Its key in pools; never used twice in a process.
     pub id: u64,
     load: CachePadded<Load>,
+    connections: AtomicUsize,
     ready: AtomicBool,
     /// What is behind `ready`.
     health: Mutex<Health>,
@@ -90,6 +91,9 @@ struct Load {
     given: AtomicU64,
 }
 
+/// A connection that is open to an endpoint. Dropping it says that it no longer is.
+pub struct OpenConnection(Arc<Endpoint>);
+
 /// A request that an endpoint has now. Dropping it says that it has it no longer.
 pub struct InFlight {
     endpoint: Arc<Endpoint>,
@@ -114,6 +118,7 @@ impl Endpoint {
             identity,
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             load: CachePadded::default(),
+            connections: AtomicUsize::new(0),
             ready: AtomicBool::new(false),
             health: Mutex::new(Health::unknown()),
             avoided_until: AtomicU64::new(0),
@@ -147,6 +152,17 @@ impl Endpoint {
     /// Requests it has been given so far.
     pub fn given(&self) -> u64 {
         self.load.0.given.load(Ordering::Relaxed)
+    }
+
+    /// Connections that are open to it.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is open to it from now on.
+    pub fn connected(self: &Arc<Self>) -> OpenConnection {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(self.clone())
     }
 
     /// Gives it a request, if it has fewer than `limit`.
@@ -259,6 +275,12 @@ impl InFlight {
             timer.set(Duration::from_millis(at.saturating_sub(millis())));
         }
         timer.poll(cx)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -222,8 +222,8 @@ async fn carry(connection: &Connection, stream: Stream, read: Bytes, tunnel: (Sw
     let idle = worker.live.load().snapshot.timeouts.tunnel_idle;
     connection.phase.tunnel();
     worker.metrics.tunnel_opened();
-    let backend = switched.backend.into_parts();
-    let ended = tunnel::run((stream, read), backend, (&switched.guard, switched.limit.as_deref()), idle, &worker.upstream.timers).await;
+    let (backend, unread, _open) = switched.backend.into_parts();
+    let ended = tunnel::run((stream, read), (backend, unread), (&switched.guard, switched.limit.as_deref()), idle, &worker.upstream.timers).await;
     worker.metrics.tunnel_closed();
     drop(switched.guard);
     record.notes.bytes_in = ended.bytes_in;

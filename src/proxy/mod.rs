@@ -317,6 +317,7 @@ impl ProxyStatus for Proxy {
                 ejected: endpoint.is_ejected(),
                 in_flight: endpoint.in_flight(),
                 requests: endpoint.given(),
+                connections: endpoint.connections(),
                 probes: health.probes.into(),
             }
         });

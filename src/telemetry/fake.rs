@@ -93,6 +93,7 @@ pub(crate) fn endpoint(backend: &str, port: u16, state: EndpointState, in_flight
         ejected: false,
         in_flight,
         requests: 0,
+        connections: in_flight + 1,
         probes: Vec::new(),
     }
 }

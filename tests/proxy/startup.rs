@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::process::Output;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 
 use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, command, wait_until};
 
@@ -157,6 +159,33 @@ async fn metrics_say_what_happened() {
 }
 
 #[tokio::test]
+async fn metrics_show_what_is_in_flight() {
+    let go = Arc::new(Notify::new());
+    let waits = go.clone();
+    let backend = TestBackend::scripted(move |mut exchange| {
+        let waits = waits.clone();
+        async move {
+            waits.notified().await;
+            exchange.reply(Reply::text("at last")).await?;
+            Ok(exchange)
+        }
+    })
+    .await;
+    let proxy = TestProxy::serving(&Configuration::of(&backend)).await;
+    let mut client = proxy.https().await;
+    client.send("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    let seen = async || {
+        let connections = async |state: &str| proxy.metric("genkan_backend_connections", &[("backend", "web"), ("state", state)]).await;
+        let in_flight = proxy.metric("genkan_http_requests_in_flight", &[("listener", "https")]).await;
+        (in_flight.unwrap_or_default(), connections("active").await.unwrap_or_default(), connections("idle").await.unwrap_or_default())
+    };
+    wait_until("it is on its way", DEADLINE, async || seen().await == (1.0, 1.0, 0.0)).await;
+    go.notify_one();
+    assert_eq!(client.answer().await.status, 200);
+    wait_until("it is over, and the connection waits for the next", DEADLINE, async || seen().await == (0.0, 0.0, 1.0)).await;
+}
+
+#[tokio::test]
 async fn metrics_count_what_happens_outside_of_exchanges() {
     let backend = TestBackend::tunnel().await;
     let proxy = TestProxy::serving(&Configuration::of(&backend).more("timeouts: { tlsHandshake: 1s }")).await;
@@ -164,7 +193,10 @@ async fn metrics_count_what_happens_outside_of_exchanges() {
     tunnel.send(super::http1::UPGRADE).await;
     assert_eq!(tunnel.wire.answer_head().await.unwrap().status, 101);
     wait_until("the tunnel is counted", DEADLINE, async || proxy.metric("genkan_tunnels", &[]).await == Some(1.0)).await;
+    let active = async || proxy.metric("genkan_backend_connections", &[("backend", "web"), ("state", "active")]).await;
+    assert_eq!(active().await, Some(1.0), "its connection to the backend is one, too");
     drop(tunnel);
+    wait_until("that ends with it", DEADLINE, async || active().await == Some(0.0)).await;
     wait_until("its end is, too", DEADLINE, async || proxy.metric("genkan_tunnels", &[]).await == Some(0.0)).await;
 
     let mut stuck = proxy.client().tcp().await.unwrap();
@@ -261,7 +293,9 @@ async fn the_log_has_no_key_and_stdout_nothing_but_the_access_log() {
 #[tokio::test]
 async fn the_start_is_told_in_fifteen_lines() {
     let web = TestBackend::start().await;
-    let mut configuration = Configuration::of(&web);
+    let more: String = (0..5).map(|n| format!(", {{ name: more-{n}, address: \"127.0.0.1:0\", protocol: HTTPS }}")).collect();
+    let first = r#"{ name: https, address: "127.0.0.1:0", protocol: HTTPS }, { name: http, address: "127.0.0.1:0", protocol: HTTP }"#;
+    let mut configuration = Configuration::of(&web).listeners(&format!("[{first}{more}]"));
     for n in 0..20 {
         configuration = configuration
             .certificate(&format!("{{ secret: missing-{n} }}"))
@@ -272,12 +306,18 @@ async fn the_start_is_told_in_fifteen_lines() {
     let ready = lines.iter().position(|line| line["message"] == "ready").unwrap();
     assert!(ready < 15, "{:#?}", &lines[..=ready]);
     let said = |message: &str| lines[..=ready].iter().filter(|line| line["message"] == message).count();
-    assert_eq!((said("starting"), said("listening"), said("admin"), said("ready")), (1, 2, 1, 1), "{:#?}", &lines[..=ready]);
+    assert_eq!((said("starting"), said("listening"), said("admin"), said("ready")), (1, 3, 1, 1), "{:#?}", &lines[..=ready]);
     let certificate = lines.iter().find(|line| line["message"] == "certificate").unwrap();
     assert!(certificate["until"].as_str().unwrap().ends_with('Z') && certificate["names"].as_str().unwrap().contains("localhost"), "{certificate}");
     let page = lines.iter().find(|line| line["message"] == "admin").unwrap();
     assert_eq!(page["page"], format!("http://{}/", proxy.admin_address()));
-    let more = lines[..=ready].iter().find(|line| line["more"].is_number()).unwrap();
-    assert!(more["more"].as_u64().unwrap() >= 30 && more["category"] == "configuration", "{more}");
+    let left_out = |category: &str| {
+        let line = lines[..=ready].iter().find(|line| line["more"].is_number() && line["category"] == category);
+        line.unwrap_or_else(|| panic!("{lines:#?}"))["more"].as_u64().unwrap()
+    };
+    assert!(left_out("configuration") >= 30);
+    assert_eq!(left_out("process"), 4, "sockets");
+    let status: Value = serde_json::from_str(&proxy.admin("/api/v1/status").await.text()).unwrap();
+    assert_eq!(status["listeners"].as_array().unwrap().len(), 7, "{status}");
     assert!(lines.iter().all(|line| line["category"].is_string()), "every line has a category");
 }

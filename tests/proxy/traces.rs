@@ -135,3 +135,16 @@ async fn who_records_is_decided_by_whoever_began_the_trace() {
         "passed on as it came"
     );
 }
+
+#[tokio::test]
+async fn the_last_spans_leave_before_the_process_does() {
+    let collector = Collector::start().await;
+    let web = TestBackend::start().await;
+    let configuration = Configuration::of(&web).more(&format!("tracing: {{ otlp: \"http://{}\" }}", collector.backend.address));
+    let mut proxy = TestProxy::serving(&configuration).await;
+    assert_eq!(proxy.https().await.get("/last").await.status, 200);
+    proxy.signal(rustix::process::Signal::TERM);
+    assert!(proxy.wait_exit(DEADLINE).await.success());
+    let spans = collector.spans.lock().unwrap().clone();
+    assert!(spans.iter().any(|span| attribute(span, "url.path").as_deref() == Some("/last")), "{spans:?}");
+}

@@ -251,8 +251,8 @@ impl Request<'_> {
             let given = self.place(client, &tried).await;
             let guard = given.map_err(|kind| lost.take().unwrap_or_else(|| kind.into()))?;
             let endpoint = guard.endpoint().clone();
-            if lost.is_some() {
-                worker.metrics.retry(self.backend.label);
+            if let Some(ProxyError { kind, .. }) = &lost {
+                worker.metrics.retry(self.backend.label, kind.reason());
                 if notes.trace.is_some() {
                     // It is told of another span.
                     (added, changed) = self.told(notes);

@@ -70,6 +70,7 @@ impl Record {
     /// A request has come.
     pub fn open(connection: &Rc<Connection>, request: Parts) -> Self {
         let worker = &connection.worker;
+        worker.metrics.exchange_begun(connection.listener.label);
         let ids = Ids::of(&request.headers, &worker.random);
         let trace = Trace::begin(&worker.spans, &ids, &worker.random);
         Self {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -13,9 +14,9 @@ use crate::proxy::error::{ErrorKind, ProxyError, is_out_of_resources};
 use crate::proxy::timer::Timers;
 
 /// Opens a connection. `localhost` is whichever of its addresses answers; the one that did is tried first the next time.
-pub async fn connect(endpoint: &Endpoint, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
+pub async fn connect(endpoint: &Arc<Endpoint>, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
     match timers.after(limit).limit(open_any(endpoint)).await {
-        Some(Ok(stream)) => Ok(Connection::new(stream)),
+        Some(Ok(stream)) => Ok(Connection::new(stream, endpoint.connected())),
         Some(Err(error)) if is_out_of_resources(&error) => Err(ProxyError::new(ErrorKind::OutOfResources, error)),
         Some(Err(error)) => Err(ProxyError::new(ErrorKind::ConnectFailed, error)),
         None => Err(ErrorKind::ConnectTimedOut.into()),

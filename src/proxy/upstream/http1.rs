@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
 use super::pool::Pooled;
+use crate::proxy::backend::OpenConnection;
 use crate::proxy::body::{Frame, Length, RequestBody};
 use crate::proxy::error::{ErrorKind, ProxyError};
 use head::{Asked, Parsed, RequestHead, ResponseHead};
@@ -26,6 +27,7 @@ pub struct Connection {
     input: BytesMut,
     /// Heads and chunk lines that have not left yet.
     output: BytesMut,
+    open: OpenConnection,
 }
 
 /// One request on a connection.
@@ -96,13 +98,13 @@ const MAX_KEPT_BUFFER: usize = 16 * 1024;
 
 impl Connection {
     /// A connection that has just been opened.
-    pub fn new(stream: TcpStream) -> Self {
-        Self { stream, input: BytesMut::new(), output: BytesMut::new() }
+    pub fn new(stream: TcpStream, open: OpenConnection) -> Self {
+        Self { stream, input: BytesMut::new(), output: BytesMut::new(), open }
     }
 
-    /// The stream, and what the backend sent after its head: for a tunnel.
-    pub fn into_parts(self) -> (TcpStream, Bytes) {
-        (self.stream, self.input.freeze())
+    /// The stream, what the backend sent after its head, and what counts it as open: for a tunnel.
+    pub fn into_parts(self) -> (TcpStream, Bytes, OpenConnection) {
+        (self.stream, self.input.freeze(), self.open)
     }
 
     /// Reads once into the input.

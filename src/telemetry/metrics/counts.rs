@@ -18,12 +18,16 @@ pub(super) struct Counts {
     pub(super) exchanges: Map<Group, Exchanges>,
     /// By reason and route.
     pub(super) errors: Map<(&'static str, Label), u64>,
+    /// By listener: exchanges that began.
+    pub(super) begun: Tally<Label>,
+    /// By listener: exchanges that ended.
+    pub(super) ended: Tally<Label>,
     /// By the cloud's word; few.
     pub(super) status_details: Tally<&'static str>,
     /// By listener.
     pub(super) connections: Map<Label, Opened>,
-    /// By backend.
-    pub(super) retries: Map<Label, u64>,
+    /// By backend and why it was sent once more.
+    pub(super) retries: Map<(Label, &'static str), u64>,
     /// By backend.
     pub(super) ejections: Map<Label, u64>,
     pub(super) events: [u64; ConnectionEvent::ALL.len()],
@@ -81,6 +85,7 @@ impl Counts {
     pub(super) fn exchange(&mut self, sample: &ExchangeSample<'_>) {
         let status = counted_status(sample.status);
         self.traffic.requests += 1;
+        self.ended.add(sample.listener, 1);
         self.traffic.server_errors += u64::from(is_server_error(status));
         self.traffic.latency.observe(sample.duration);
         let (route, backend) = (sample.route, sample.backend);
@@ -99,6 +104,8 @@ impl Counts {
     pub(super) fn add(&mut self, other: Self) {
         other.exchanges.into_iter().for_each(|(key, exchanges)| self.exchanges.entry(key).or_default().add(&exchanges));
         other.errors.into_iter().for_each(|(key, n)| *self.errors.entry(key).or_default() += n);
+        self.begun.add_all(&other.begun);
+        self.ended.add_all(&other.ended);
         self.status_details.add_all(&other.status_details);
         other.ejections.into_iter().for_each(|(key, n)| *self.ejections.entry(key).or_default() += n);
         other.retries.into_iter().for_each(|(key, n)| *self.retries.entry(key).or_default() += n);
@@ -164,6 +171,10 @@ impl<T: Copy + PartialEq> Tally<T> {
 
     fn add_all(&mut self, other: &Self) {
         other.iter().for_each(|(thing, n)| self.add(thing, n));
+    }
+
+    pub(super) fn get(&self, thing: T) -> u64 {
+        self.0.iter().find(|(known, _)| *known == thing).map_or(0, |(_, n)| *n)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (T, u64)> {

@@ -34,6 +34,10 @@ pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn
 
 fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let names = lock(&metrics.names);
+    for (listener, begun) in counts.begun.iter() {
+        // As with connections, an end may be seen before its beginning.
+        scrape.whole(&table::HTTP_REQUESTS_IN_FLIGHT, [names.name(listener)], begun.saturating_sub(counts.ended.get(listener)));
+    }
     for ((reason, route), n) in &counts.errors {
         scrape.whole(&table::PROXY_ERRORS, [reason, names.name(*route)], *n);
     }
@@ -93,8 +97,8 @@ fn connections(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
 
 fn backends(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let names = lock(&metrics.names);
-    for (backend, n) in &counts.retries {
-        scrape.whole(&table::BACKEND_RETRIES, [names.name(*backend)], *n);
+    for ((backend, reason), n) in &counts.retries {
+        scrape.whole(&table::BACKEND_RETRIES, [names.name(*backend), reason], *n);
     }
     for (backend, n) in &counts.ejections {
         scrape.whole(&table::BACKEND_EJECTIONS, [names.name(*backend)], *n);
@@ -109,16 +113,25 @@ fn endpoints(scrape: &mut Scrape, control: &dyn ControlStatus, proxy: &dyn Proxy
     // A backend without any endpoint has 0 of them, which an alert can see.
     let backends = &control.snapshot().backends;
     let mut states: BTreeMap<_, u64> = backends.iter().flat_map(|backend| STATES.map(|state| ((backend.name.clone(), state), 0))).collect();
+    let mut connections: BTreeMap<_, [usize; 2]> = backends.iter().map(|backend| (backend.name.clone(), [0; 2])).collect();
     for endpoint in proxy.endpoints() {
         let labels = [&*endpoint.backend, &*endpoint.address];
         scrape.whole(&table::BACKEND_ENDPOINT_READY, labels, u64::from(endpoint.state == EndpointState::Ready));
         scrape.whole(&table::BACKEND_ENDPOINT_REQUESTS, labels, endpoint.in_flight as u64);
+        let active = endpoint.in_flight.min(endpoint.connections);
+        let [busy, idle] = connections.entry(endpoint.backend.clone()).or_default();
+        (*busy, *idle) = (*busy + active, *idle + endpoint.connections - active);
         for state in STATES {
             *states.entry((endpoint.backend.clone(), state)).or_default() += u64::from(state == endpoint.state);
         }
     }
     for ((backend, state), n) in states {
         scrape.whole(&table::BACKEND_ENDPOINTS, [&backend, &state.to_string()], n);
+    }
+    for (backend, counts) in connections {
+        for (state, n) in ["active", "idle"].into_iter().zip(counts) {
+            scrape.whole(&table::BACKEND_CONNECTIONS, [&*backend, state], n as u64);
+        }
     }
 }
 

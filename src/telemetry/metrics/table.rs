@@ -48,6 +48,8 @@ macro_rules! table {
 table! {
     HTTP_REQUESTS: Counter "genkan_http_requests_total" ["listener", "route", "backend", "method", "code", "protocol", "origin"]
         "Exchanges that ended, by who answered (origin: backend or proxy); an empty backend was never asked."
+    HTTP_REQUESTS_IN_FLIGHT: Gauge "genkan_http_requests_in_flight" ["listener"]
+        "Exchanges that have begun and not ended."
     HTTP_REQUEST_DURATION: Histogram "genkan_http_request_duration_seconds" ["route", "backend", "code_class", "protocol"]
         "Time from the first byte of a request to the last of its answer."
     HTTP_REQUEST_BODY_BYTES: Counter "genkan_http_request_body_bytes_total" ["route"]
@@ -87,8 +89,10 @@ table! {
         "Requests that an endpoint has now."
     BACKEND_FIRST_BYTE_DURATION: Histogram "genkan_backend_first_byte_duration_seconds" ["backend"]
         "Time from sending a request to a backend to the head of its answer."
-    BACKEND_RETRIES: Counter "genkan_backend_retries_total" ["backend"]
-        "Requests that were sent to a backend once more."
+    BACKEND_CONNECTIONS: Gauge "genkan_backend_connections" ["backend", "state"]
+        "Open connections to a backend by state: active with a request, or idle until the next one."
+    BACKEND_RETRIES: Counter "genkan_backend_retries_total" ["backend", "reason"]
+        "Requests that were sent to a backend once more, by why they had failed before."
     BACKEND_EJECTIONS: Counter "genkan_backend_ejections_total" ["backend"]
         "How often an endpoint was left out because its requests failed in a row."
     HEALTH_PROBES: Counter "genkan_health_probes_total" ["backend", "result"]

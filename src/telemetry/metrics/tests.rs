@@ -48,16 +48,18 @@ fn everything(exposition: Exposition) -> String {
         let worker = metrics.worker(worker);
         worker.exchange(&ExchangeSample { listener: https, ..sample(shop, api, &Method::GET) });
         worker.connection_opened(https);
+        worker.exchange_begun(https);
     }
     let worker = metrics.worker(1);
     let failed =
         ExchangeSample { status: 503, from_backend: false, reason: Some("backend_full"), first_byte: None, ..sample(shop, api, &Method::POST) };
     worker.exchange(&ExchangeSample { duration: Duration::from_secs(11), ..failed });
+    worker.exchange_begun(https);
     worker.connection_closed(https);
     worker.connection_event(ConnectionEvent::Panicked);
     worker.handshake(HandshakeOutcome::Complete { tls13: true, resumed: true }, Duration::from_micros(2_400));
     worker.handshake(HandshakeOutcome::Failed(HandshakeFailure::NoCertificate), Duration::from_secs(9));
-    worker.retry(api);
+    worker.retry(api, "response_closed");
     worker.ejection(api);
     worker.tunnel_opened();
     worker.tunnel_opened();
@@ -93,6 +95,7 @@ fn everything_that_is_counted_is_shown() {
         r#"genkan_worker_connections{worker="0"} 1"#,
         r#"genkan_tls_handshake_duration_seconds_bucket{le="0.0025"} 1"#,
         "genkan_tls_handshake_duration_seconds_count 1",
+        r#"genkan_http_requests_in_flight{listener="https"} 1"#,
         r#"genkan_http_request_body_bytes_total{route="shop"} 9"#,
         r#"genkan_http_response_body_bytes_total{route="shop"} 15"#,
         r#"genkan_proxy_errors_total{reason="backend_full",route="shop"} 1"#,
@@ -107,7 +110,9 @@ fn everything_that_is_counted_is_shown() {
         r#"genkan_backend_endpoints{backend="api",state="unknown"} 0"#,
         r#"genkan_backend_endpoint_ready{backend="api",endpoint="127.0.0.1:2"} 0"#,
         r#"genkan_backend_endpoint_requests_in_flight{backend="api",endpoint="127.0.0.1:1"} 7"#,
-        r#"genkan_backend_retries_total{backend="api"} 1"#,
+        r#"genkan_backend_connections{backend="api",state="active"} 7"#,
+        r#"genkan_backend_connections{backend="api",state="idle"} 2"#,
+        r#"genkan_backend_retries_total{backend="api",reason="response_closed"} 1"#,
         r#"genkan_backend_ejections_total{backend="api"} 1"#,
         r#"genkan_health_probes_total{backend="api",result="failed"} 1"#,
         r#"genkan_certificate_not_after_timestamp_seconds{certificate="/etc/tls",name="*.shop.test"} 1800000000"#,

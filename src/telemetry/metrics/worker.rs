@@ -39,6 +39,11 @@ impl WorkerMetrics {
         &self.taps
     }
 
+    /// Counts an exchange that has begun.
+    pub fn exchange_begun(&self, listener: Label) {
+        lock(&self.counts).begun.add(listener, 1);
+    }
+
     /// Counts an exchange that has ended.
     pub fn exchange(&self, sample: &ExchangeSample<'_>) {
         lock(&self.counts).exchange(sample);
@@ -69,9 +74,9 @@ impl WorkerMetrics {
         lock(&self.counts).events[event as usize] += 1;
     }
 
-    /// Counts a request that is sent once more.
-    pub fn retry(&self, backend: Label) {
-        *lock(&self.counts).retries.entry(backend).or_default() += 1;
+    /// Counts a request that is sent once more, and why.
+    pub fn retry(&self, backend: Label, reason: &'static str) {
+        *lock(&self.counts).retries.entry((backend, reason)).or_default() += 1;
     }
 
     /// Counts an endpoint that is left out from now on.

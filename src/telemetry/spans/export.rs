@@ -16,6 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::proto::encode;
@@ -28,16 +30,47 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// From one complaint about the collector to the next.
 const COMPLAIN: u32 = 60;
 
-/// Sends spans to a collector's address, for ever. `uri` has a scheme, an authority and the path of the trace service.
-pub async fn run(spans: Spans, uri: Uri) {
+/// Sends what is left in a queue to a collector. Dropping it ends that at once.
+#[derive(Debug)]
+pub struct Exporter {
+    last: Arc<Notify>,
+    task: JoinHandle<()>,
+}
+
+impl Exporter {
+    /// Starts on this runtime. `uri` has a scheme, an authority and the path of the trace service.
+    pub fn start(spans: Spans, uri: Uri) -> Self {
+        let last = Arc::new(Notify::new());
+        Self { last: last.clone(), task: tokio::spawn(export(spans, uri, last)) }
+    }
+
+    /// Sends what still waits, for as long as `limit` at most.
+    pub async fn finish(mut self, limit: Duration) {
+        self.last.notify_one();
+        let _ = timeout(limit, &mut self.task).await; // What has not left by then is lost with the process.
+    }
+}
+
+impl Drop for Exporter {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn export(spans: Spans, uri: Uri, last: Arc<Notify>) {
     let Some(queue) = spans.0 else { return };
     let mut failures = 0_u32;
     loop {
-        tokio::select! {
-            () = sleep(GATHER) => {}
-            () = queue.hurry.notified() => {}
+        let ending = tokio::select! {
+            () = sleep(GATHER) => false,
+            () = queue.hurry.notified() => false,
+            () = last.notified() => true,
+        };
+        let taken = send_all(&queue, &uri, &mut failures).await;
+        if ending {
+            return;
         }
-        if !send_all(&queue, &uri, &mut failures).await {
+        if !taken {
             // It may be back in a while; until then what comes is kept as far as there is room.
             sleep(GATHER).await;
         }
@@ -128,7 +161,7 @@ mod tests {
         let collector = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri: Uri = format!("http://{}/v1/traces", collector.local_addr().unwrap()).parse().unwrap();
         let spans = Spans::to_collector(LogSampling::ALL);
-        let exporting = tokio::spawn(run(spans.clone(), uri));
+        let _exporter = Exporter::start(spans.clone(), uri);
         for (status, lost) in [("503 Service Unavailable", 1), ("200 OK", 1)] {
             spans.push(vec![span(1)]);
             let (mut stream, _) = collector.accept().await.unwrap();
@@ -142,6 +175,5 @@ mod tests {
             while stream.read(&mut [0; 1024]).await.unwrap_or(0) > 0 {}
             assert_eq!(spans.dropped(), lost, "{status}");
         }
-        exporting.abort();
     }
 }
