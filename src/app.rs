@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::{Admin, Token, Views, Watchers};
+use crate::admin::{Admin, Makers, Token, Views, Watchers};
 use crate::cli::{NO, USAGE, output};
 use crate::control::{Control, Status};
 use crate::date::rfc3339;
@@ -128,6 +128,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
             metrics,
             history: Arc::default(),
             watchers: Watchers::default(),
+            makers: Makers::default(),
             token,
             access_log: access_log.clone(),
             spans,

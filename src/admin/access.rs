@@ -29,6 +29,8 @@ pub(super) enum Refused {
     Elsewhere,
     /// The name that it was asked under is somebody else's.
     Name,
+    /// A page of another site wants it.
+    OtherSite,
     /// The token was not shown, or another one.
     Token,
 }
@@ -87,6 +89,9 @@ fn shown(headers: &HeaderMap) -> Option<String> {
 
 /// Whether what is not for everybody is shown. Blocks for as long as reading a file takes.
 pub(super) fn check(token: Option<&Token>, peer: Peer, headers: &HeaderMap) -> Result<(), Refused> {
+    if is_for_another_site(headers) {
+        return Err(Refused::OtherSite);
+    }
     match (peer, token) {
         (Peer::Socket, _) => Ok(()),
         (Peer::Address(_), Some(token)) => token.is_shown(headers).then_some(()).ok_or(Refused::Token),
@@ -104,12 +109,21 @@ fn names_this_machine(headers: &HeaderMap) -> bool {
     host.parse::<IpAddr>().is_ok() || host == "localhost" || host.ends_with(".localhost")
 }
 
+/// A page of another site may lead a browser here, but not have it fetch from here: it could not read the answer, and would
+/// take places all the same (Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>). What is no browser does not say.
+fn is_for_another_site(headers: &HeaderMap) -> bool {
+    let says = |name: &str, words: &[&[u8]]| headers.get(name).is_some_and(|value| words.contains(&value.as_bytes()));
+    let leads_here = says("sec-fetch-mode", &[b"navigate"]) && says("sec-fetch-dest", &[b"document"]);
+    says("sec-fetch-site", &[b"cross-site", b"same-site"]) && !leads_here
+}
+
 impl Refused {
     /// As the answer says it.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Elsewhere => "this is answered to this machine alone",
             Self::Name => "this is answered under localhost or an address alone",
+            Self::OtherSite => "this is not answered to pages of other sites",
             Self::Token => "this is answered to those alone who show the token: Authorization: Bearer TOKEN",
         }
     }
@@ -121,6 +135,23 @@ mod tests {
 
     fn headers(authorization: &str) -> HeaderMap {
         HeaderMap::from_iter([(AUTHORIZATION, authorization.parse().unwrap())])
+    }
+
+    #[test]
+    fn pages_of_other_sites_lead_here_and_fetch_nothing() {
+        for (site, mode, dest, good) in [
+            ("same-origin", "cors", "empty", true),
+            ("none", "navigate", "document", true),
+            ("cross-site", "navigate", "document", true),
+            ("cross-site", "navigate", "iframe", false),
+            ("cross-site", "no-cors", "empty", false),
+            ("same-site", "no-cors", "image", false),
+        ] {
+            let pairs = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+            let headers = pairs.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let seen = check(None, Peer::Address([127, 0, 0, 1].into()), &headers);
+            assert_eq!(seen, if good { Ok(()) } else { Err(Refused::OtherSite) }, "{site} {mode} {dest}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which path shows what, and what every answer of the admin listener has in common.
 
+use std::sync::LazyLock;
+
 use http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
@@ -25,6 +27,9 @@ const PATHS: &str = "nothing here; there is
 /api/v1/explain?url=URL  why a request goes where it goes
 /api/v1/tap  exchanges as they end (?q=TEXT&status=5xx&rate=50)
 ";
+
+/// Always the same.
+static OPEN_API: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", api::openapi::document()));
 
 const JSON: &str = "application/json";
 const HTML: &str = "text/html; charset=utf-8";
@@ -86,7 +91,7 @@ pub(super) async fn answer<B>(request: &Request<B>, views: &Views, peer: Peer) -
         Page::Live => health(&Health::live(views), query),
         Page::Ready => health(&Health::ready(views), query),
         Page::Metrics => metrics(views, request.headers()).await,
-        Page::OpenApi => typed(StatusCode::OK, format!("{:#}\n", api::openapi::document()), JSON),
+        Page::OpenApi => typed(StatusCode::OK, OPEN_API.clone(), JSON),
         Page::Explain => explain(views, query).await,
         Page::View(view) => show(views, view, query).await,
         Page::Html(view) => html(views, view, query).await,
@@ -102,7 +107,7 @@ async fn may_see(views: &Views, peer: Peer, headers: &HeaderMap) -> Result<(), R
         None => access::check(None, peer, headers),
         Some(token) => {
             let (token, headers) = (token.clone(), headers.clone());
-            let checked = tokio::task::spawn_blocking(move || access::check(Some(&token), peer, &headers));
+            let checked = views.makers.make("a look at the token", move || access::check(Some(&token), peer, &headers));
             checked.await.unwrap_or(Err(Refused::Token))
         }
     };
@@ -110,7 +115,7 @@ async fn may_see(views: &Views, peer: Peer, headers: &HeaderMap) -> Result<(), R
         let why = format!("{}\n", refused.as_str());
         match refused {
             Refused::Token => with(&mut text(StatusCode::UNAUTHORIZED, why), WWW_AUTHENTICATE, "Basic realm=\"genkan: the token is the password\""),
-            Refused::Elsewhere | Refused::Name => text(StatusCode::FORBIDDEN, why),
+            Refused::Elsewhere | Refused::Name | Refused::OtherSite => text(StatusCode::FORBIDDEN, why),
         }
     })
 }
@@ -201,13 +206,11 @@ fn stream(body: Body, kind: &'static str) -> Response<Body> {
     response
 }
 
-/// Made off this thread, which control shares: with thousands of routes it takes milliseconds. The error is an answer.
+/// The error is an answer.
 async fn made<T: Send + 'static>(what: &str, views: &Views, make: impl FnOnce(&Views) -> T + Send + 'static) -> Result<T, Response<Body>> {
-    let views = views.clone();
-    tokio::task::spawn_blocking(move || make(&views)).await.map_err(|error| {
-        tracing::error!(%error, what, "an answer could not be made");
-        text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what} could not be made; the log says why\n"))
-    })
+    let seen = views.clone();
+    let made = views.makers.make(what, move || make(&seen)).await;
+    made.ok_or_else(|| text(StatusCode::INTERNAL_SERVER_ERROR, format!("{what} could not be made; the log says why\n")))
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {
@@ -225,6 +228,7 @@ fn common(headers: &mut HeaderMap, kind: &'static str) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
 }
 
 fn with(response: &mut Response<Body>, name: HeaderName, value: &'static str) -> Response<Body> {

@@ -34,9 +34,8 @@ pub(super) async fn send(views: Views, view: &'static HtmlView, query: String, p
             _ = steps.tick() => {}
             () = pieces.closed() => return,
         }
-        let (views, query) = (views.clone(), query.clone());
-        // Not on this thread, which control shares.
-        let Ok((_, html)) = tokio::task::spawn_blocking(move || view.answer(&views, &query)).await else { return };
+        let (seen, query) = (views.clone(), query.clone());
+        let Some((_, html)) = views.makers.make("the page", move || view.answer(&seen, &query)).await else { return };
         let piece = if main_of(&html) == main_of(&sent) {
             quiet += 1;
             if quiet < QUIET {
@@ -53,10 +52,10 @@ pub(super) async fn send(views: Views, view: &'static HtmlView, query: String, p
     }
 }
 
-/// A message: each of its lines on a line of its own.
+/// A message: each of its lines on a line of its own. A carriage return ends a line there, too.
 fn event(text: &str) -> String {
     let mut event = String::with_capacity(text.len() + text.len() / 8);
-    for line in text.lines() {
+    for line in text.split(['\n', '\r']) {
         event.push_str("data: ");
         event.push_str(line);
         event.push('\n');
@@ -78,6 +77,7 @@ mod tests {
 
     #[test]
     fn a_message_has_no_line_that_is_not_data() {
-        assert_eq!(event("<p>\r\nevent: x\n\n</p>"), "data: <p>\ndata: event: x\ndata: \ndata: </p>\n\n");
+        let message = event("<p>\r\nevent: x\n\n</p>\revent: y");
+        assert_eq!(message, "data: <p>\ndata: \ndata: event: x\ndata: \ndata: </p>\ndata: event: y\n\n");
     }
 }

@@ -9,7 +9,9 @@ mod events;
 mod explain;
 mod health;
 mod history;
+mod making;
 mod page;
+mod places;
 mod server;
 mod socket;
 #[cfg(test)]
@@ -26,6 +28,7 @@ pub use access::Token;
 pub use api::openapi::document as openapi;
 pub use body::Watchers;
 pub use history::History;
+pub use making::Makers;
 pub use server::Admin;
 
 /// What the admin listener is started with.
@@ -50,6 +53,8 @@ pub struct Views {
     pub history: Arc<History>,
     /// Who may watch them change.
     pub watchers: Watchers,
+    /// Who makes answers.
+    pub makers: Makers,
     /// What has to be shown for most of it; `None`: nothing, by whoever is on this machine.
     pub token: Option<Token>,
     /// For the lines that it lost.

@@ -1,5 +1,6 @@
-//! The admin listener: an address, a socket in the file system, or both, and a small HTTP/1.1 server on them. It is open to anyone in the image, so all it
-//! gives away is bounded: connections, heads, time. It serves until the very end, for probes during a drain.
+//! The admin listener: an address, a socket in the file system, or both, and a small HTTP/1.1 server on them. It is open
+//! to anyone in the image, so all it gives away is bounded: connections, heads, time. It serves until the very end, for
+//! probes during a drain.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -17,12 +18,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
 use super::Views;
 use super::access::Peer;
 use super::answer::answer;
+use super::places::{Place, Places};
 use super::socket::Socket;
 use crate::drain::Stage;
 use crate::model::SocketAddress;
@@ -35,9 +36,6 @@ pub struct Admin {
     /// How long a request head may take.
     pub(super) head: Duration,
 }
-
-/// Probes, a scraper or two and a person with curl; each connection carries one request and ends.
-const MOST_CONNECTIONS: usize = 64;
 
 /// A request head comes in one packet from everybody who means it.
 const HEAD: Duration = Duration::from_secs(5);
@@ -102,14 +100,14 @@ impl Admin {
     /// At both, for as long as there is anything to accept.
     async fn accept(self, views: Views) {
         let Self { listener, socket, head } = self;
-        let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let places = Arc::new(Places::default());
         let listener = listener.map(|(listener, _)| tokio::net::TcpListener::from_std(listener)).transpose();
         let named = socket.as_ref().map(Socket::listener).transpose();
         match (listener, named) {
             (Ok(listener), Ok(named)) => {
                 tokio::join!(
-                    accept_from(listener.map(Listener::Address), &views, &room, head),
-                    accept_from(named.map(Listener::Socket), &views, &room, head),
+                    accept_from(listener.map(Listener::Address), &views, &places, head),
+                    accept_from(named.map(Listener::Socket), &views, &places, head),
                 );
             }
             (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "admin listener cannot be served"),
@@ -144,12 +142,11 @@ impl AsFd for Listener {
     }
 }
 
-async fn accept_from(listener: Option<Listener>, views: &Views, room: &Arc<Semaphore>, head: Duration) {
+async fn accept_from(listener: Option<Listener>, views: &Views, places: &Arc<Places>, head: Duration) {
     let Some(listener) = listener.map(Arc::new) else { return };
     let spare = Arc::new(Spare::default());
     spare.fill(&listener);
-    // Never closed. What finds no room waits in the kernel's queue, which is bounded too.
-    while let Ok(permit) = room.clone().acquire_owned().await {
+    loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             // Somebody who looks why nothing is accepted is let in.
@@ -163,11 +160,13 @@ async fn accept_from(listener: Option<Listener>, views: &Views, room: &Arc<Semap
         };
         let drain = views.drain.clone();
         let views = views.clone();
-        let (listener, spare) = (listener.clone(), spare.clone());
+        let (listener, spare, place) = (listener.clone(), spare.clone(), places.take());
         drain.spawn_background("admin connection", async move {
-            connection(stream, peer, &views, head).await;
+            tokio::select! {
+                () = connection(stream, peer, &views, head, &place) => {}
+                () = place.lost() => tracing::debug!("admin connection ended: others wanted its place"),
+            }
             spare.fill(&listener);
-            drop(permit);
         });
     }
 }
@@ -192,14 +191,18 @@ impl Spare {
 }
 
 /// One request, until it is answered, the client leaves or the time is up.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, views: &Views, head: Duration) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin, peer: Peer, views: &Views, head: Duration, place: &Place) {
     // Whether the answer is one that is watched for as long as somebody likes.
     let watched = AtomicBool::new(false);
     let service = service_fn(|request| {
         let watched = &watched;
         async move {
             let response = answer(&request, views, peer).await;
-            watched.store(response.body().is_stream(), Ordering::Relaxed);
+            if response.body().is_stream() {
+                // Those who watch have places of their own.
+                place.leave();
+                watched.store(true, Ordering::Relaxed);
+            }
             Ok::<_, Infallible>(response)
         }
     });

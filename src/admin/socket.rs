@@ -5,6 +5,8 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use socket2::{Domain, SockAddr, Type};
+
 /// A socket that is listened on. Its name goes with it.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -21,11 +23,13 @@ impl Socket {
         if is_left_over(path)? {
             std::fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path)?;
-        // Before this nothing can be accepted: it is the admin listener's first turn that does so.
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        // Nobody can connect before it listens, and then its mode says who may.
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))?;
-        listener.set_nonblocking(true)?;
-        Ok(Self { path: path.to_owned(), listener })
+        socket.listen(128)?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { path: path.to_owned(), listener: socket.into() })
     }
 
     pub(super) fn listener(&self) -> io::Result<tokio::net::UnixListener> {

@@ -33,6 +33,7 @@ fn views(control: Arc<Control>, proxy: Arc<Proxy>, drain: Drain) -> Views {
         metrics: Metrics::new(1),
         history: Arc::default(),
         watchers: Watchers::default(),
+        makers: Makers::default(),
         token: None,
         access_log: AccessLog::off(),
         spans: Spans::default(),
@@ -167,19 +168,28 @@ async fn heads_are_bounded() {
 
 #[tokio::test]
 async fn silent_clients_neither_stay_nor_keep_others_out() {
-    let mut admin = Admin::bind(loopback(0), false).unwrap();
-    admin.head = Duration::from_millis(200);
-    let running = serve(admin);
+    let running = start();
     let mut silent = Vec::new();
-    for _ in 0..70 {
+    for _ in 0..2 * places::MOST_CONNECTIONS {
         let mut stream = TcpStream::connect(running.address).await.unwrap();
         stream.write_all(b"GET /livez HT").await.unwrap();
         silent.push(stream);
     }
-    let answer = tokio::time::timeout(SOON, running.get("/livez")).await.unwrap();
-    assert_eq!(answer.0, 200);
+    // Long before the time for their heads is over, which is what the first of them has to show.
+    assert_eq!(running.get("/livez").await.0, 200);
     let mut rest = Vec::new();
     let _ = tokio::time::timeout(SOON, silent[0].read_to_end(&mut rest)).await.unwrap();
+    assert_eq!(silent.last().unwrap().try_read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "the newest still have their time");
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_has_its_time() {
+    let mut admin = Admin::bind(loopback(0), false).unwrap();
+    admin.head = Duration::from_millis(200);
+    let running = serve(admin);
+    let mut silent = TcpStream::connect(running.address).await.unwrap();
+    silent.write_all(b"GET /livez HT").await.unwrap();
+    let _ = tokio::time::timeout(SOON, silent.read_to_end(&mut Vec::new())).await.unwrap();
 }
 
 #[test]

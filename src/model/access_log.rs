@@ -91,7 +91,7 @@ macro_rules! fields {
 
 fields! {
     Time: "time" "timestamp" "When the first byte of the request came, RFC 3339 in UTC."
-    RequestId: "request_id" "" "As sent to backend and client in X-Request-Id."
+    RequestId: "request_id" "" "As sent to the backend in X-Request-Id, and to the client with answers of our own."
     TraceId: "trace_id" "trace" "The trace that the request belongs to."
     ClientIp: "client_ip" "httpRequest.remoteIp" "Who asked."
     ClientPort: "client_port" "" "From which port."

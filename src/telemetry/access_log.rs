@@ -10,7 +10,7 @@ mod escape;
 mod file;
 mod json;
 mod queue;
-mod redact;
+pub(super) mod redact;
 mod text;
 mod writer;
 
@@ -41,10 +41,10 @@ pub struct Record<'a> {
     pub started: SystemTime,
     /// From then until the last byte of the answer.
     pub duration: Duration,
-    /// As sent to backend and client.
+    /// As sent to the backend, and to the client with answers of our own.
     pub request_id: &'a str,
-    /// Of the `traceparent` that came in.
-    pub trace_id: Option<&'a str>,
+    /// Of the `traceparent` that came in, or that began here.
+    pub trace_id: &'a str,
     /// Who asked.
     pub client: IpAddr,
     /// From which port.

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::Record;
+use super::access_log::redact;
+use super::{Record, cut};
+use crate::model::AccessLogPolicy;
 
 /// An exchange that went wrong, or whose backend answered with an error of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,23 +40,32 @@ pub struct Failure {
     /// As in log and answer.
     pub request_id: String,
     /// Of the trace that it is a part of.
-    pub trace_id: Option<String>,
+    pub trace_id: String,
 }
 
-/// How many are kept by each worker, and shown of all.
+/// How many are shown of all workers'.
 pub const FAILURES_KEPT: usize = 200;
 
-/// Of what a client sent; the rest of it helps nobody.
-const LONGEST_TEXT: usize = 256;
+/// How many of them are clients' own where there are many of both: no client shall empty the view of what ails a backend.
+const CLIENTS_OWN: usize = 50;
 
 /// The failures of one worker.
 #[derive(Debug, Default)]
-pub(super) struct Failures(Mutex<VecDeque<Failure>>);
+pub(super) struct Failures(Mutex<Kept>);
+
+/// So many of each that the newest of all workers' are among them.
+#[derive(Debug, Default)]
+struct Kept {
+    /// With a status below 500: what the client asked for, or how, or that it left.
+    clients_own: VecDeque<Failure>,
+    others: VecDeque<Failure>,
+}
 
 impl Failures {
     /// Keeps one in place of the oldest.
     pub(super) fn keep(&self, failure: Failure) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = if failure.is_clients_own() { &mut kept.clients_own } else { &mut kept.others };
         if kept.len() >= FAILURES_KEPT {
             kept.pop_front();
         }
@@ -63,19 +74,21 @@ impl Failures {
 
     /// All of them.
     pub(super) fn all(&self) -> Vec<Failure> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clients_own.iter().chain(&kept.others).cloned().collect()
     }
 }
 
-impl From<&Record<'_>> for Failure {
-    fn from(record: &Record<'_>) -> Self {
+impl Failure {
+    /// As much of an exchange as the policy lets anybody read.
+    pub fn of(policy: &AccessLogPolicy, record: &Record<'_>) -> Self {
         Self {
             at: record.started,
             duration: record.duration,
-            client: record.client,
-            method: short(record.method.as_str()),
-            host: short(record.host.unwrap_or_default()),
-            path: short(record.path),
+            client: redact::address(policy, record.client),
+            method: cut(record.method.as_str()).into_owned(),
+            host: cut(record.host.unwrap_or_default()).into_owned(),
+            path: cut(redact::path(policy, record.path)).into_owned(),
             status: record.status,
             reason: record.reason,
             route: record.route.map(str::to_owned),
@@ -83,21 +96,25 @@ impl From<&Record<'_>> for Failure {
             endpoint: record.endpoint.map(str::to_owned),
             attempts: record.attempts,
             request_id: record.request_id.to_owned(),
-            trace_id: record.trace_id.map(str::to_owned),
+            trace_id: record.trace_id.to_owned(),
         }
     }
-}
 
-fn short(text: &str) -> String {
-    match text.char_indices().nth(LONGEST_TEXT) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    fn is_clients_own(&self) -> bool {
+        self.status < 500
     }
 }
 
 /// The newest of all workers', newest first.
 pub(super) fn newest(mut all: Vec<Failure>) -> Vec<Failure> {
     all.sort_by_key(|failure| std::cmp::Reverse(failure.at));
+    let others = all.iter().filter(|failure| !failure.is_clients_own()).count();
+    let mut room = FAILURES_KEPT.saturating_sub(others).max(CLIENTS_OWN);
+    all.retain(|failure| {
+        let fits = !failure.is_clients_own() || room > 0;
+        room = room.saturating_sub(usize::from(failure.is_clients_own()));
+        fits
+    });
     all.truncate(FAILURES_KEPT);
     all
 }
@@ -108,6 +125,7 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use super::*;
+    use crate::model::Redaction;
 
     fn failure(second: u64) -> Failure {
         Failure {
@@ -124,7 +142,7 @@ mod tests {
             endpoint: None,
             attempts: 0,
             request_id: String::new(),
-            trace_id: None,
+            trace_id: String::new(),
         }
     }
 
@@ -139,8 +157,21 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sent_is_cut() {
-        assert_eq!(short("é"), "é");
-        assert_eq!(short(&"é".repeat(1_000)).chars().count(), LONGEST_TEXT + 1);
+    fn clients_do_not_push_out_what_ails_a_backend() {
+        let kept = Failures::default();
+        (0..500).for_each(|second| kept.keep(failure(second)));
+        (500..1_000).for_each(|second| kept.keep(Failure { status: 404, ..failure(second) }));
+        let shown = newest(kept.all());
+        assert_eq!((shown.len(), shown.iter().filter(|failure| failure.status == 404).count()), (FAILURES_KEPT, CLIENTS_OWN));
+        let alone = Failures::default();
+        (0..500).for_each(|second| alone.keep(Failure { status: 404, ..failure(second) }));
+        assert_eq!(newest(alone.all()).len(), FAILURES_KEPT);
+    }
+
+    #[test]
+    fn nothing_is_shown_that_is_to_be_redacted() {
+        let policy = AccessLogPolicy { redact: [Redaction::Path, Redaction::ClientAddress].into(), ..AccessLogPolicy::default() };
+        let shown = Failure::of(&policy, &Record { path: "/secret", client: [203, 0, 113, 7].into(), ..crate::telemetry::fake::record() });
+        assert_eq!((shown.path.as_str(), shown.client.to_string().as_str()), ("[redacted]", "203.0.113.0"));
     }
 }

@@ -129,7 +129,7 @@ pub(crate) fn record() -> Record<'static> {
         started: UNIX_EPOCH + Duration::from_millis(1_700_000_000_123),
         duration: Duration::from_nanos(12_345_678),
         request_id: "id-1",
-        trace_id: None,
+        trace_id: "",
         client: Ipv4Addr::LOCALHOST.to_ipv6_mapped().into(),
         client_port: 5000,
         listener: "https",

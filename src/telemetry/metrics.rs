@@ -31,6 +31,7 @@ pub use worker::{RouteCounts, WorkerMetrics};
 use super::failures::{self, Failure};
 use super::tap::Taps;
 use crate::model::{ControlStatus, ProxyStatus};
+use counts::{Counts, Opened, is_server_error};
 use label::Names;
 pub use text::Exposition;
 
@@ -47,6 +48,7 @@ pub struct Lost {
 #[derive(Debug)]
 pub struct Metrics {
     workers: Vec<Arc<WorkerMetrics>>,
+    totals: Mutex<Totals>,
     names: Mutex<Names>,
     /// By backend and whether they passed. Probes are few and have a thread of their own.
     probes: Mutex<HashMap<(Label, bool), u64>>,
@@ -54,12 +56,20 @@ pub struct Metrics {
     taps: Arc<Taps>,
 }
 
+/// What the workers have counted so far.
+#[derive(Debug, Default)]
+struct Totals {
+    sum: Counts,
+    /// By worker.
+    connections: Vec<Opened>,
+}
+
 impl Metrics {
     /// Counters for this many workers; one at least.
     pub fn new(workers: usize) -> Arc<Self> {
         let taps = Arc::<Taps>::default();
         let workers = (0..workers.max(1)).map(|_| Arc::new(WorkerMetrics::new(taps.clone()))).collect();
-        Arc::new(Self { workers, names: Mutex::default(), probes: Mutex::default(), started: SystemTime::now(), taps })
+        Arc::new(Self { workers, totals: Mutex::default(), names: Mutex::default(), probes: Mutex::default(), started: SystemTime::now(), taps })
     }
 
     /// The counters of one worker. An index past the last shares them with another: slower, and still counted.
@@ -95,14 +105,30 @@ impl Metrics {
         sum
     }
 
+    /// Everything so far: what the workers have new is added to what was taken before.
+    fn totals(&self) -> MutexGuard<'_, Totals> {
+        let mut totals = lock(&self.totals);
+        let Totals { sum, connections } = &mut *totals;
+        connections.resize(self.workers.len(), Opened::default());
+        for (worker, connections) in self.workers.iter().zip(connections) {
+            let new = worker.take();
+            connections.add(new.all_connections());
+            sum.add(new);
+        }
+        totals
+    }
+
     /// What was counted for each route, by its name. One that was never taken is not there.
     pub fn routes(&self) -> HashMap<String, RouteCounts> {
-        let mut sum = HashMap::<Label, RouteCounts>::new();
-        for worker in &self.workers {
-            worker.routes().into_iter().for_each(|(route, counts)| sum.entry(route).or_default().add(counts));
+        let mut routes = HashMap::<Label, RouteCounts>::new();
+        for (group, exchanges) in &self.totals().sum.exchanges {
+            for (kind, n) in exchanges.requests.iter() {
+                let server_errors = if is_server_error(kind.status) { n } else { 0 };
+                routes.entry(group.route).or_default().add(RouteCounts { requests: n, server_errors });
+            }
         }
         let names = lock(&self.names);
-        sum.into_iter().map(|(route, counts)| (names.name(route).to_owned(), counts)).collect()
+        routes.into_iter().map(|(route, counts)| (names.name(route).to_owned(), counts)).collect()
     }
 
     /// The last exchanges that went wrong, newest first.

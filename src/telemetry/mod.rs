@@ -2,6 +2,7 @@
 //! Callers say what happened; nothing here decides what to do about it.
 
 pub mod access_log;
+mod cut;
 mod failures;
 #[cfg(test)]
 pub(crate) mod fake;
@@ -12,6 +13,7 @@ pub mod spans;
 pub mod tap;
 
 pub use access_log::{AccessLog, Record};
+pub use cut::cut;
 pub use failures::{FAILURES_KEPT, Failure};
 pub use logging::{InvalidFilter, LogFormat, LogSettings};
 pub use metrics::{

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use super::access_log::Record;
+use super::access_log::{Record, redact};
 use crate::model::AccessLogPolicy;
 
 /// Who watches.
@@ -49,6 +49,7 @@ impl Taps {
     /// Lines go to `lines` from now on, until its other end is closed. Whoever reads too slowly misses some.
     pub fn open(&self, wanted: Wanted, lines: Sender<Bytes>) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|tap| !tap.lines.is_closed());
         all.push(Tap { wanted, lines, second: (Instant::now(), 0) });
         self.open.store(all.len(), Ordering::Relaxed);
     }
@@ -58,7 +59,7 @@ impl Taps {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let mut line = None;
         all.retain_mut(|tap| {
-            if !tap.wants(record) {
+            if !tap.wants(policy, record) {
                 return !tap.lines.is_closed();
             }
             let line = line.get_or_insert_with(|| Bytes::from(record.json_line(policy)));
@@ -69,30 +70,36 @@ impl Taps {
 }
 
 impl Tap {
-    fn wants(&mut self, record: &Record<'_>) -> bool {
-        if !self.wanted.matches(record) {
-            return false;
-        }
+    /// The cheapest look first: most of what there is may be more than somebody asked for.
+    fn wants(&mut self, policy: &AccessLogPolicy, record: &Record<'_>) -> bool {
         if self.second.0.elapsed() >= Duration::from_secs(1) {
             self.second = (Instant::now(), 0);
         }
-        self.second.1 += 1;
-        self.second.1 <= self.wanted.per_second
+        let wants = self.second.1 < self.wanted.per_second && self.wanted.matches(policy, record);
+        self.second.1 += u32::from(wants);
+        wants
     }
 }
 
 impl Wanted {
-    fn matches(&self, record: &Record<'_>) -> bool {
-        let status = record.status.to_string();
-        let class = self.status.strip_suffix("xx");
-        let fits = self.status.is_empty() || class.map_or(self.status == status, |class| status.starts_with(class));
-        fits && (self.text.is_empty() || self.is_in(record))
+    fn matches(&self, policy: &AccessLogPolicy, record: &Record<'_>) -> bool {
+        self.fits(record.status) && (self.text.is_empty() || self.is_in(policy, record))
     }
 
-    fn is_in(&self, record: &Record<'_>) -> bool {
-        let names = [record.host, Some(record.path), record.route, record.backend, record.endpoint, record.reason, record.trace_id];
-        let known = names.into_iter().flatten().chain([record.method.as_str(), record.listener, record.request_id]);
-        known.chain([record.client.to_string().as_str()]).any(|value| value.to_lowercase().contains(&self.text))
+    fn fits(&self, status: u16) -> bool {
+        self.status.is_empty() || {
+            let status = status.to_string();
+            self.status.strip_suffix("xx").map_or(self.status == status, |class| status.starts_with(class))
+        }
+    }
+
+    /// In what may be read of it: what is redacted must not be found out by asking for it.
+    fn is_in(&self, policy: &AccessLogPolicy, record: &Record<'_>) -> bool {
+        let path = redact::path(policy, record.path);
+        let client = redact::address(policy, record.client).to_string();
+        let names = [record.host, Some(path), record.route, record.backend, record.endpoint, record.reason];
+        let known = names.into_iter().flatten().chain([record.method.as_str(), record.listener, record.request_id, record.trace_id]);
+        known.chain([client.as_str()]).any(|value| value.to_lowercase().contains(&self.text))
     }
 }
 
@@ -101,6 +108,7 @@ mod tests {
     use tokio::sync::mpsc::channel;
 
     use super::*;
+    use crate::model::Redaction;
     use crate::telemetry::fake::record;
 
     fn wanted(text: &str, status: &str, per_second: u32) -> Wanted {
@@ -120,8 +128,10 @@ mod tests {
             ("other", "", false),
             ("127.0.0.1", "", true),
         ] {
-            assert_eq!(wanted(text, status, 1).matches(&record), fits, "{text} {status}");
+            assert_eq!(wanted(text, status, 1).matches(&AccessLogPolicy::default(), &record), fits, "{text} {status}");
         }
+        let policy = AccessLogPolicy { redact: [Redaction::Path, Redaction::ClientAddress].into(), ..AccessLogPolicy::default() };
+        assert!(!wanted("cart", "", 1).matches(&policy, &record) && !wanted("127.0.0.1", "", 1).matches(&policy, &record));
     }
 
     #[test]
@@ -134,6 +144,10 @@ mod tests {
         let seen: Vec<Bytes> = std::iter::from_fn(|| lines.try_recv().ok()).collect();
         assert!(seen.len() == 3 && seen.iter().all(|line| line.starts_with(b"{") && line.ends_with(b"}\n")), "{seen:?}");
         assert!(taps.is_open());
+        drop(lines);
+        let (sender, lines) = channel(8);
+        taps.open(wanted("", "", 3), sender);
+        assert_eq!(taps.open.load(Ordering::Relaxed), 1, "it does not take an exchange to see that one has left");
         drop(lines);
         taps.offer(&AccessLogPolicy::default(), &record());
         assert!(!taps.is_open());

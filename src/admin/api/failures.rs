@@ -31,7 +31,7 @@ pub(in crate::admin) struct FailedExchange {
     pub(in crate::admin) endpoint: Option<String>,
     pub(in crate::admin) attempts: u32,
     pub(in crate::admin) request_id: String,
-    pub(in crate::admin) trace_id: Option<String>,
+    pub(in crate::admin) trace_id: String,
 }
 
 impl Failures {

@@ -33,8 +33,7 @@ pub(super) fn render(views: &Views, query: &Query, frame: Frame) -> Rendered {
 
 /// What a filter looks into.
 fn text(failure: &FailedExchange) -> String {
-    let FailedExchange { method, host, path, status, reason, client, request_id, .. } = failure;
-    let [route, backend, endpoint, trace] =
-        [&failure.route, &failure.backend, &failure.endpoint, &failure.trace_id].map(|value| value.as_deref().unwrap_or_default());
-    format!("{method} {host}{path} {status} {reason} {client} {request_id} {route} {backend} {endpoint} {trace}")
+    let FailedExchange { method, host, path, status, reason, client, request_id, trace_id, .. } = failure;
+    let [route, backend, endpoint] = [&failure.route, &failure.backend, &failure.endpoint].map(|value| value.as_deref().unwrap_or_default());
+    format!("{method} {host}{path} {status} {reason} {client} {request_id} {route} {backend} {endpoint} {trace_id}")
 }

@@ -25,7 +25,7 @@
   const follow = () => {
     source = new EventSource("/events?of=" + encodeURIComponent(location.pathname + location.search));
     source.onmessage = (event) => { exchange(event.data); say("Live, as of " + new Date().toLocaleTimeString()); };
-    source.onerror = () => say(source.readyState === EventSource.CLOSED ? "Not live: too many others watch; read it again" : "No answer; trying again");
+    source.onerror = () => say(source.readyState === EventSource.CLOSED ? "Not live: it is refused, or too many others watch; read the page again" : "No answer; trying again");
   };
 
   pause.hidden = false;

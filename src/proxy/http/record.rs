@@ -201,7 +201,7 @@ impl Record {
             started: SystemTime::now().checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH),
             duration,
             request_id: self.ids.request(),
-            trace_id: Some(self.ids.trace()),
+            trace_id: self.ids.trace(),
             client: connection.client.ip(),
             client_port: connection.client.port(),
             listener: &connection.listener.model.name,
@@ -236,7 +236,7 @@ impl Record {
             connection.worker.spans.push(trace.spans(policy, &record, self.started));
         }
         if failed {
-            connection.worker.metrics.failure(Failure::from(&record));
+            connection.worker.metrics.failure(Failure::of(policy, &record));
         }
     }
 }

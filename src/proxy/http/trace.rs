@@ -11,9 +11,9 @@ use super::record::sampled;
 use crate::model::{AccessLogPolicy, Redaction};
 use crate::proxy::backend::Endpoint;
 use crate::proxy::random::Random;
-use crate::telemetry::Record;
 use crate::telemetry::names::{CountedMethod, protocol_version};
 use crate::telemetry::spans::{Attribute, Span, SpanKind, Spans};
+use crate::telemetry::{Record, cut};
 
 /// An exchange in its trace.
 pub struct Trace {
@@ -92,19 +92,23 @@ impl Trace {
             ("genkan.request_id", record.request_id.into()),
         ];
         let client = record.client.to_canonical().to_string();
-        let path = Some(record.path).filter(|_| !policy.redact.contains(&Redaction::Path));
+        let path = Some(cut(record.path)).filter(|_| !policy.redact.contains(&Redaction::Path));
+        let host = record.host.map(cut);
+        // A request that was refused for what it is has not failed, on this side.
+        let failed = record.status >= 500 || (record.status < 400 && record.reason.is_some());
+        let error = failed.then(|| record.reason.unwrap_or("the backend's answer says so"));
         let client = Some(client.as_str()).filter(|_| !policy.redact.contains(&Redaction::ClientAddress));
         let texts = [
-            ("url.path", path),
+            ("url.path", path.as_deref()),
             ("client.address", client),
-            ("server.address", record.host),
+            ("server.address", host.as_deref()),
             ("http.route", record.route),
             ("genkan.backend", record.backend),
-            ("error.type", record.reason),
+            ("genkan.reason", record.reason),
+            ("error.type", error),
         ];
         attributes.extend(texts.into_iter().filter_map(|(key, value)| Some((key, value?.into()))));
         let name = record.route.map_or_else(|| method.to_owned(), |route| format!("{method} {route}"));
-        let error = record.reason.or((record.status >= 500).then_some("the backend's answer says so"));
         let (start, end) = (record.started, record.started + record.duration);
         Span { trace: self.number, id: self.id, parent: self.parent, kind: SpanKind::Server, name, start, end, attributes, error }
     }

@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record
         escaped(out, word);
     }
     put(out, format_args!(" {}\" {} {} \"", protocol(record.protocol), record.status, record.bytes_out));
-    escaped(out, record.headers.get(http::header::REFERER).map_or(b"-", |value| referer(value.as_bytes())));
+    escaped(out, record.headers.get(http::header::REFERER).map_or(b"-", |value| referer(policy, value.as_bytes())));
     out.extend_from_slice(b"\" \"");
     escaped(out, record.user_agent.map_or(b"-", |agent| unless(policy, Redaction::UserAgent, agent)));
     out.push(b'"');

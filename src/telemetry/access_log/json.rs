@@ -16,7 +16,7 @@ pub(super) fn write(out: &mut Vec<u8>, policy: &AccessLogPolicy, record: &Record
     let mut line = Line { out, policy };
     line.quoted(FieldName::Time, |out| digits::time(out, record.started));
     line.text(FieldName::RequestId, Some(record.request_id));
-    line.text(FieldName::TraceId, record.trace_id);
+    line.text(FieldName::TraceId, Some(record.trace_id));
     line.quoted(FieldName::ClientIp, |out| digits::address(out, address(policy, record.client)));
     if !policy.redact.contains(&Redaction::ClientAddress) {
         line.whole(FieldName::ClientPort, record.client_port.into());
@@ -125,7 +125,7 @@ impl Line<'_> {
                 escape::json(self.out, REDACTED.as_bytes());
             } else {
                 let value = values.join(&b", "[..]);
-                escape::json(self.out, if name == REFERER { referer(&value) } else { &value });
+                escape::json(self.out, if name == REFERER { referer(self.policy, &value) } else { &value });
             }
         }
         self.out.push(b'}');

@@ -10,7 +10,7 @@ use crate::model::{AccessLogPolicy, Redaction};
 pub(super) const REDACTED: &str = "[redacted]";
 
 /// A client's address, with as much of it as may be read.
-pub(super) fn address(policy: &AccessLogPolicy, address: IpAddr) -> IpAddr {
+pub(in crate::telemetry) fn address(policy: &AccessLogPolicy, address: IpAddr) -> IpAddr {
     let address = address.to_canonical();
     if !policy.redact.contains(&Redaction::ClientAddress) {
         return address;
@@ -26,15 +26,24 @@ pub(super) fn unless<'v>(policy: &AccessLogPolicy, redaction: Redaction, value: 
     if policy.redact.contains(&redaction) { REDACTED.as_bytes() } else { value }
 }
 
+/// A request's path, or what stands in its place.
+pub(in crate::telemetry) fn path<'p>(policy: &AccessLogPolicy, path: &'p str) -> &'p str {
+    if policy.redact.contains(&Redaction::Path) { REDACTED } else { path }
+}
+
 /// Whether the value of a field is a secret, or likely to be one.
 pub(super) fn is_secret(name: &HeaderName) -> bool {
     let known = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
-    let words = ["token", "secret", "password", "api-key", "apikey", "signature"];
+    let words = ["token", "secret", "password", "api-key", "apikey", "signature", "auth", "session", "jwt", "credential", "cookie"];
     known.contains(name) || words.iter().any(|word| name.as_str().contains(word))
 }
 
-/// Where a client came from, without what a query or a fragment may hold.
-pub(super) fn referer(value: &[u8]) -> &[u8] {
+/// Where a client came from, without what a query or a fragment may hold; nothing of it where paths are not written,
+/// because it mostly is one of ours.
+pub(super) fn referer<'v>(policy: &AccessLogPolicy, value: &'v [u8]) -> &'v [u8] {
+    if policy.redact.contains(&Redaction::Path) {
+        return REDACTED.as_bytes();
+    }
     value.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
@@ -51,9 +60,20 @@ mod tests {
 
     #[test]
     fn secrets_are_known_by_their_names() {
-        for (name, secret) in [("cookie", true), ("x-api-key", true), ("x-auth-token", true), ("x-tenant", false), ("accept", false)] {
+        for (name, secret) in [
+            ("cookie", true),
+            ("x-api-key", true),
+            ("x-auth-token", true),
+            ("x-goog-iap-jwt-assertion", true),
+            ("x-session-id", true),
+            ("x-tenant", false),
+            ("accept", false),
+        ] {
             assert_eq!(is_secret(&HeaderName::from_static(name)), secret, "{name}");
         }
-        assert_eq!(referer(b"https://a.test/b?secret=1#c"), b"https://a.test/b");
+        let mut policy = AccessLogPolicy::default();
+        assert_eq!(referer(&policy, b"https://a.test/b?secret=1#c"), b"https://a.test/b");
+        policy.redact = [Redaction::Path].into();
+        assert_eq!(referer(&policy, b"https://a.test/reset/secret"), b"[redacted]");
     }
 }

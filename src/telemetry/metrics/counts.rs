@@ -1,4 +1,4 @@
-//! Everything that is counted, as one worker has it and as the sum over all of them.
+//! Everything that is counted with labels, as one worker has it since it was last asked and as the sum of all of that.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,12 @@ use http::Version;
 
 use super::event::counted_status;
 use super::histogram::Histogram;
-use super::traffic::Traffic;
 use super::{ConnectionEvent, ExchangeSample, HandshakeOutcome, Label};
 use crate::telemetry::names::CountedMethod;
 
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
-/// Everything a worker counts; also their sum.
+/// Everything a worker counts with labels; also the sum.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Counts {
     pub(super) exchanges: Map<Group, Exchanges>,
@@ -35,7 +34,6 @@ pub(super) struct Counts {
     /// Of those that were completed.
     pub(super) handshake_durations: Histogram,
     pub(super) tunnels: Opened,
-    pub(super) traffic: Traffic,
 }
 
 /// What exchanges are grouped by for their durations. One look-up an exchange finds all that is counted of it.
@@ -73,7 +71,7 @@ pub(super) struct Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Tally<T>(Vec<(T, u64)>);
 
-/// Opened and closed, each only growing. One worker may open what another closes: the sum over all is right.
+/// Opened and closed, each only growing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Opened {
     pub(super) opened: u64,
@@ -84,10 +82,7 @@ impl Counts {
     /// Counts an exchange that has ended.
     pub(super) fn exchange(&mut self, sample: &ExchangeSample<'_>) {
         let status = counted_status(sample.status);
-        self.traffic.requests += 1;
         self.ended.add(sample.listener, 1);
-        self.traffic.server_errors += u64::from(is_server_error(status));
-        self.traffic.latency.observe(sample.duration);
         let (route, backend) = (sample.route, sample.backend);
         let group = Group { route, backend, class: class(status), protocol: sample.protocol };
         let method = CountedMethod::of(sample.method);
@@ -100,7 +95,7 @@ impl Counts {
         }
     }
 
-    /// Adds another worker's.
+    /// Adds what a worker has counted.
     pub(super) fn add(&mut self, other: Self) {
         other.exchanges.into_iter().for_each(|(key, exchanges)| self.exchanges.entry(key).or_default().add(&exchanges));
         other.errors.into_iter().for_each(|(key, n)| *self.errors.entry(key).or_default() += n);
@@ -114,21 +109,22 @@ impl Counts {
         self.handshakes.iter_mut().zip(other.handshakes).for_each(|(sum, n)| *sum += n);
         self.handshake_durations.add(&other.handshake_durations);
         self.tunnels.add(other.tunnels);
-        self.traffic.add(&other.traffic);
     }
 
-    /// Connections that are open, over all listeners.
-    pub(super) fn open_connections(&self) -> u64 {
+    /// Connections over all listeners.
+    pub(super) fn all_connections(&self) -> Opened {
         let mut sum = Opened::default();
         self.connections.values().for_each(|opened| sum.add(*opened));
-        sum.open()
+        sum
     }
 }
 
 impl Exchanges {
     fn count(&mut self, sample: &ExchangeSample<'_>, kind: Kind) {
         self.requests.add(kind, 1);
-        self.durations.observe(sample.duration);
+        if !is_tunnel(kind.status) {
+            self.durations.observe(sample.duration);
+        }
         if let Some(first_byte) = sample.first_byte {
             self.first_byte.observe(first_byte);
         }
@@ -148,6 +144,11 @@ impl Exchanges {
 /// Of a status as it is counted: a number, or its first digit.
 pub(super) fn is_server_error(counted: u16) -> bool {
     class(counted) >= 5
+}
+
+/// Of a status as it is counted: what came after it is no answer, and how long it took says nothing of answers.
+pub(super) fn is_tunnel(counted: u16) -> bool {
+    counted == 101
 }
 
 /// The first digit of a status as it is counted.
@@ -190,7 +191,6 @@ impl Opened {
 
     /// How many are open.
     pub(super) fn open(self) -> u64 {
-        // Copies of the workers' counters are not taken at one instant: a close may be seen before its open.
         self.opened.saturating_sub(self.closed)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::counts::{Counts, Exchanges};
+use super::counts::{Counts, Exchanges, Opened};
 use super::event::status_label;
 use super::histogram::Histogram;
 use super::process::Process;
@@ -14,16 +14,12 @@ use crate::telemetry::names as words;
 
 pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn ProxyStatus, lost: Lost) -> Scrape {
     let mut scrape = Scrape::default();
-    let mut counts = Counts::default();
-    for (index, worker) in metrics.workers.iter().enumerate() {
-        let worker = worker.counts();
-        balance(&mut scrape, index, &worker);
-        counts.add(worker);
-    }
-
-    exchanges(&mut scrape, metrics, &counts);
-    connections(&mut scrape, metrics, &counts);
-    backends(&mut scrape, metrics, &counts);
+    let totals = metrics.totals();
+    balance(&mut scrape, metrics, &totals.connections);
+    exchanges(&mut scrape, metrics, &totals.sum);
+    connections(&mut scrape, metrics, &totals.sum);
+    backends(&mut scrape, metrics, &totals.sum);
+    drop(totals);
     endpoints(&mut scrape, control, proxy);
     configuration(&mut scrape, control);
     scrape.whole(&table::ACCESS_LOG_DROPPED, [], lost.log_lines);
@@ -35,7 +31,6 @@ pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn
 fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let names = lock(&metrics.names);
     for (listener, begun) in counts.begun.iter() {
-        // As with connections, an end may be seen before its beginning.
         scrape.whole(&table::HTTP_REQUESTS_IN_FLIGHT, [names.name(listener)], begun.saturating_sub(counts.ended.get(listener)));
     }
     for ((reason, route), n) in &counts.errors {
@@ -54,8 +49,10 @@ fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
             let [listener, method] = [names.name(kind.listener), kind.method.as_str()];
             scrape.whole(&table::HTTP_REQUESTS, [listener, route, backend, method, &status_label(kind.status), protocol, origin], n);
         }
-        let class = status_label(u16::from(group.class));
-        scrape.set(&table::HTTP_REQUEST_DURATION, [route, backend, &class, protocol], Value::Histogram(exchanges.durations));
+        if !exchanges.durations.is_empty() {
+            let class = status_label(u16::from(group.class));
+            scrape.set(&table::HTTP_REQUEST_DURATION, [route, backend, &class, protocol], Value::Histogram(exchanges.durations));
+        }
         routes.entry(group.route).or_default().add(exchanges);
         backends.entry(group.backend).or_default().add(&exchanges.first_byte);
     }
@@ -72,10 +69,12 @@ fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
 }
 
 /// What each worker has of the whole.
-fn balance(scrape: &mut Scrape, index: usize, counts: &Counts) {
-    let worker = index.to_string();
-    scrape.whole(&table::WORKER_REQUESTS, [&worker], counts.traffic.requests);
-    scrape.whole(&table::WORKER_CONNECTIONS, [&worker], counts.open_connections());
+fn balance(scrape: &mut Scrape, metrics: &Metrics, connections: &[Opened]) {
+    for (index, (worker, connections)) in metrics.workers.iter().zip(connections).enumerate() {
+        let index = index.to_string();
+        scrape.whole(&table::WORKER_REQUESTS, [&index], worker.traffic().requests);
+        scrape.whole(&table::WORKER_CONNECTIONS, [&index], connections.open());
+    }
 }
 
 fn connections(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {

@@ -3,6 +3,10 @@
 
 use std::time::Duration;
 
+use super::ExchangeSample;
+use super::counts::{is_server_error, is_tunnel};
+use super::event::counted_status;
+
 /// What exchanges and handshakes there were. Only grows; the difference of two is what happened between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
@@ -12,7 +16,7 @@ pub struct Traffic {
     pub server_errors: u64,
     /// Complete TLS handshakes.
     pub handshakes: u64,
-    /// How long the exchanges took.
+    /// How long the exchanges took, but for those that became tunnels.
     pub latency: Latency,
 }
 
@@ -33,6 +37,15 @@ impl Default for Latency {
 }
 
 impl Traffic {
+    pub(super) fn exchange(&mut self, sample: &ExchangeSample<'_>) {
+        let status = counted_status(sample.status);
+        self.requests += 1;
+        self.server_errors += u64::from(is_server_error(status));
+        if !is_tunnel(status) {
+            self.latency.observe(sample.duration);
+        }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.requests += other.requests;
         self.server_errors += other.server_errors;
@@ -55,7 +68,7 @@ impl Traffic {
 }
 
 impl Latency {
-    pub(super) fn observe(&mut self, duration: Duration) {
+    fn observe(&mut self, duration: Duration) {
         self.0[bucket(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))] += 1;
     }
 

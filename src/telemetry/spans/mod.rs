@@ -5,6 +5,7 @@
 pub mod export;
 mod proto;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -21,7 +22,7 @@ pub struct Spans(Option<Arc<Queue>>);
 struct Queue {
     /// Of the traces that begin here.
     sampling: LogSampling,
-    waiting: Mutex<Vec<Span>>,
+    waiting: Mutex<VecDeque<Span>>,
     /// There are many.
     hurry: Notify,
     dropped: AtomicU64,
@@ -108,8 +109,7 @@ impl Queue {
     fn take(&self) -> Vec<Span> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let first = waiting.len().min(BATCH);
-        let rest = waiting.split_off(first);
-        std::mem::replace(&mut waiting, rest)
+        waiting.drain(..first).collect()
     }
 
     fn lose(&self, spans: usize) {
