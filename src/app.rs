@@ -15,7 +15,7 @@ use crate::cli::{NO, USAGE, output};
 use crate::control::{Control, Status};
 use crate::date::rfc3339;
 use crate::drain::{Drain, Stage};
-use crate::model::{ControlStatus, Explain, ProcessSettings, PublishedSocket, Snapshot, SocketAddress};
+use crate::model::{Check, ControlStatus, Explain, ProcessSettings, ProxyStatus, PublishedSocket, Snapshot, SocketAddress};
 use crate::proxy::{self, PortTaken, Proxy};
 use crate::settings::{Served, Settings};
 use crate::telemetry::spans::Spans;
@@ -142,7 +142,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     drain.spawn_background("control", control.follow(proxy.clone()));
     // 10. The good news.
     let served = Served { sockets: proxy.sockets(), admin: admin_address, snapshot: first.clone(), report: status.report() };
-    announce(&served, &first);
+    announce(&served, &first, [status.checks(), proxy.ready_checks()].concat());
     if let Some(companion) = &settings.companion {
         companion.serving(&served);
     }
@@ -170,7 +170,7 @@ const MOST_CERTIFICATES: usize = 2;
 const MOST_SOCKETS: usize = 3;
 
 /// What is served where, with which certificate until when, and where to look: a line each.
-fn announce(served: &Served, snapshot: &Snapshot) {
+fn announce(served: &Served, snapshot: &Snapshot, missing: Vec<Check>) {
     for certificate in snapshot.certificates.iter().take(MOST_CERTIFICATES) {
         let facts = certificate.pair.facts();
         let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
@@ -193,7 +193,13 @@ fn announce(served: &Served, snapshot: &Snapshot) {
         tracing::info!(target: "genkan", address, page, socket, "admin");
     }
     let routes = snapshot.shared().all().count();
-    tracing::info!(target: "genkan", listeners = snapshot.listeners.len(), routes, backends = snapshot.backends.len(), "ready");
+    let (listeners, backends) = (snapshot.listeners.len(), snapshot.backends.len());
+    let missing: Vec<String> = missing.into_iter().filter_map(|check| Some(format!("{}: {}", check.name, check.failure?))).collect();
+    if missing.is_empty() {
+        tracing::info!(target: "genkan", listeners, routes, backends, "ready");
+    } else {
+        tracing::warn!(target: "genkan", listeners, routes, backends, missing = missing.join("; "), "started, and not ready yet");
+    }
 }
 
 /// Where an address that may be every one is found from here.
@@ -212,7 +218,10 @@ impl Running {
                         tracing::info!(target: "genkan", "reading everything again");
                         (self.reload)();
                     }
-                    Told::ReopenLog => self.access_log.reopen(),
+                    Told::ReopenLog => {
+                        tracing::info!(target: "genkan", "opening the access log again");
+                        self.access_log.reopen();
+                    }
                 },
                 () = self.proxy.worker_ended() => {
                     tracing::error!(target: "genkan", "a worker has ended by itself; the process ends with it");

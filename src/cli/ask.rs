@@ -14,13 +14,16 @@ use serde_json::Value;
 use super::Refusal;
 use super::output::printable;
 use crate::control::config::Listen;
+use crate::model::SocketAddress;
 
 /// Kubelet gives a probe one second unless told otherwise; whatever takes longer than this is not ready.
 const LIMIT: Duration = Duration::from_secs(3);
-/// More than a thousand endpoints with all their probes.
-const MAX_ANSWER: u64 = 16 << 20;
+/// More than ten thousand endpoints.
+const MAX_ANSWER: u64 = 64 << 20;
 /// A token is a line.
 const MAX_TOKEN: u64 = 4096;
+/// Of an answer that is none of ours, in characters.
+const MOST_SAID: usize = 200;
 /// A line of an answer that goes on.
 const MAX_LINE: u64 = 1 << 20;
 
@@ -81,10 +84,12 @@ impl Process {
     pub(super) fn named(admin: &str, token_file: Option<&Path>) -> Result<Self, Refusal> {
         let place = match admin.strip_prefix("unix:") {
             Some(path) => Place::Socket(path.into()),
+            // As the log names the page.
             None => {
-                let listen = Listen::parse(admin).map_err(|why| Refusal::usage(format!("--admin: {why}")))?;
-                let address = listen.0.map(crate::model::SocketAddress::get);
-                Place::Address(address.ok_or_else(|| Refusal::usage("--admin is off: there is nobody to ask"))?)
+                let address = admin.strip_prefix("http://").map_or(admin, |url| url.trim_end_matches('/'));
+                let listen = Listen::parse(address).ok().and_then(|listen| listen.0);
+                let why = || format!("--admin: `{admin}` is nowhere to ask; write ADDRESS:PORT as in 127.0.0.1:9900, a port, or unix:PATH");
+                Place::Address(listen.map(SocketAddress::get).ok_or_else(|| Refusal::usage(why()))?)
             }
         };
         Ok(Self { place, token: token_file.map(read_token).transpose()? })
@@ -116,13 +121,39 @@ impl Process {
     /// One of its views.
     pub(super) fn view(&self, name: &str) -> Result<View, Refusal> {
         let no = |why: String| Refusal::no(format!("{self}: {why}"));
-        let (status, body) = self.ask(&format!("/api/v1/{name}")).map_err(|error| no(format!("no answer: {error}")))?;
-        let refused = || no(format!("{name} is answered with {status}: {}", printable(body.trim())));
+        let (status, body) = self.ask(&format!("/api/v1/{name}")).map_err(|error| self.no_answer(&error))?;
+        let name = name.split('?').next().unwrap_or(name);
+        let refused = || no(self.refused(name, status, &body));
         match status {
             200 => serde_json::from_str(&body).map(View::Shown).map_err(|error| no(format!("{name} is no JSON: {error}"))),
             401 | 403 => Ok(View::Hidden(refused())),
             _ => Err(refused()),
         }
+    }
+
+    /// Nothing came back.
+    pub(super) fn no_answer(&self, error: &io::Error) -> Refusal {
+        let hint = match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+                "; does it run, and is this its admin listener? The line \"admin\" of its log says where that is"
+            }
+            io::ErrorKind::PermissionDenied => "; the socket is for the user and the group of the process",
+            _ => "",
+        };
+        Refusal::no(format!("no answer from {self}: {error}{hint}"))
+    }
+
+    /// What was asked for is not shown, and what could be done about it.
+    pub(super) fn refused(&self, what: &str, status: u16, body: &str) -> String {
+        let first = body.trim().lines().next().unwrap_or_default();
+        let said: String = printable(first).chars().take(MOST_SAID).collect();
+        let help = match (status, &self.token) {
+            (401, None) => "; show it with --token-file FILE",
+            (401, Some(_)) => "; the one in --token-file is another one",
+            (403, _) => "; ask on the machine that it runs on, or give it a token: admin.token",
+            _ => "; is this the admin listener of genkan?",
+        };
+        format!("{what} is answered with {status}: {said}{help}")
     }
 
     /// Status, and for 200 each line as it comes, until the process ends it or `line` says that it is enough. For another
@@ -166,7 +197,11 @@ impl Process {
     /// To the first address that answers.
     fn connect(&self) -> io::Result<Box<dyn Connection>> {
         match &self.place {
-            Place::Socket(path) => Ok(Box::new(UnixStream::connect(path)?)),
+            Place::Socket(path) => {
+                let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+                socket.connect_timeout(&socket2::SockAddr::unix(path)?, LIMIT)?;
+                Ok(Box::new(UnixStream::from(std::os::fd::OwnedFd::from(socket))))
+            }
             Place::Address(address) => {
                 let mut stream = Err(io::ErrorKind::AddrNotAvailable.into());
                 for candidate in candidates(*address) {

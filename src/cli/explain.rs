@@ -92,7 +92,7 @@ fn ask(process: &Process, method: Option<&str>, url: &str, headers: &[String], f
     if format == Format::Text {
         target.push_str("&format=text");
     }
-    let (status, body) = process.ask(&target).map_err(|error| Refusal::no(format!("no answer from {process}: {error}")))?;
+    let (status, body) = process.ask(&target).map_err(|error| process.no_answer(&error))?;
     match status {
         200 => Stream::Out.write(&printable_lines(&body)),
         _ => return Err(Refusal::no(format!("{process} answers {status}: {}", printable(body.trim())))),

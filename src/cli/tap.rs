@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::Refusal;
 use super::ask::AdminFlags;
 use super::flags::Format;
 use super::output::{Stream, printable};
-use super::{NO, Refusal};
 use crate::percent::encode;
 
 /// Watch the exchanges of a running process, as they end
@@ -17,11 +17,11 @@ use crate::percent::encode;
 /// body, and of the header nothing that is not asked for in the configuration.
 #[derive(Debug, Args)]
 pub(super) struct Tap {
-    /// Only those with this text: in method, host, path, route, backend, endpoint, reason, client, trace
+    /// Only those with this text: in method, host, path, route, backend, endpoint, reason, client, request id, trace
     #[arg(value_name = "TEXT", default_value = "")]
     text: String,
     /// Only those with this status: 404, or 5xx for a class
-    #[arg(long, value_name = "STATUS", default_value = "", env = "GENKAN_STATUS", hide_env_values = true, hide_default_value = true)]
+    #[arg(long, value_name = "STATUS", default_value = "", env = "GENKAN_STATUS", hide_env_values = true, hide_default_value = true, value_parser = status)]
     status: String,
     /// At most so many in a second
     #[arg(long, value_name = "N", default_value_t = 50, env = "GENKAN_RATE", hide_env_values = true, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -52,12 +52,21 @@ impl Tap {
             left > 0
         });
         match status {
-            Ok(200) if self.count.is_none() || left == 0 => Ok(ExitCode::SUCCESS),
-            Ok(200) => Ok(NO.into()),
-            Ok(status) => Err(Refusal::no(format!("{process} answers {status}: {refusal}"))),
-            Err(error) => Err(Refusal::no(format!("no answer from {process}: {error}"))),
+            Ok(200) if left == 0 => Ok(ExitCode::SUCCESS),
+            Ok(200) if !refusal.is_empty() => Err(Refusal::no(format!("{process}: this is no exchange: {refusal}"))),
+            Ok(200) => Err(Refusal::no(format!("{process} has ended this: it is gone, or an hour is over"))),
+            Ok(status) => Err(Refusal::no(format!("{process}: {}", process.refused("tap", status, &refusal)))),
+            Err(error) => Err(process.no_answer(&error)),
         }
     }
+}
+
+/// `404`, or `4xx`.
+fn status(text: &str) -> Result<String, String> {
+    let text = text.to_lowercase();
+    let is_class = text.strip_suffix("xx").is_some_and(|class| matches!(class, "1" | "2" | "3" | "4" | "5"));
+    let is_status = text.len() == 3 && text.parse::<u16>().is_ok_and(|status| status == 0 || (100..600).contains(&status));
+    if text.is_empty() || is_class || is_status { Ok(text) } else { Err("write a status such as 404, or a class such as 5xx".to_owned()) }
 }
 
 /// One line: when, what, how it went, where it went.
@@ -90,6 +99,12 @@ mod tests {
         let line = text(&exchange);
         assert!(line.starts_with("09:12:00.250  502       1.25 ms  192.0.2.1  GET a.test/x"), "{line}");
         assert!(line.ends_with("shop > web > 10.0.0.1:80  backend_timeout") && !line.contains('\u{1b}'), "{line}");
-        assert!(text(&json!({})).contains("- > - > -"));
+        assert!(text(&json!({})).contains("- > -"));
+    }
+
+    #[test]
+    fn a_status_is_a_number_or_a_class() {
+        assert!(["", "404", "5xx", "4XX", "000"].iter().all(|text| status(text).is_ok()));
+        assert!(["6xx", "abc", "99", "5x", "600", "0xx"].iter().all(|text| status(text).is_err()));
     }
 }

@@ -16,6 +16,7 @@ pub struct Status(Mutex<State>);
 struct State {
     generation: u64,
     snapshot: Arc<Snapshot>,
+    published_at: Option<SystemTime>,
     report: Arc<Report>,
     origins: Arc<Origins>,
     checks: Vec<Check>,
@@ -55,6 +56,7 @@ impl Status {
             let new = state.generation == 0 || *state.snapshot != **snapshot;
             if new {
                 state.generation += 1;
+                state.published_at = Some(SystemTime::now());
             }
             state.snapshot = snapshot.clone();
             state.histories.served(snapshot, SystemTime::now());
@@ -109,6 +111,10 @@ impl ControlStatus for Status {
 
     fn last_reload(&self) -> (bool, Option<SystemTime>) {
         self.with(|state| (state.report.errors().next().is_none(), state.last_good))
+    }
+
+    fn published_at(&self) -> Option<SystemTime> {
+        self.with(|state| state.published_at)
     }
 
     fn certificate_history(&self, name: &CertificateName) -> CertificateHistory {

@@ -31,6 +31,8 @@ pub trait ControlStatus: Send + Sync {
     fn origins(&self) -> Arc<Origins>;
     /// Whether the last change was taken as it is, and when that last was the case.
     fn last_reload(&self) -> (bool, Option<SystemTime>);
+    /// Since when the snapshot of now is served; `None`: nothing is yet.
+    fn published_at(&self) -> Option<SystemTime>;
     /// What `readyz` waits for.
     fn checks(&self) -> Vec<Check>;
     /// What became of the last changes of a certificate.
@@ -130,6 +132,13 @@ pub struct EndpointStatus {
     pub connections: usize,
     /// What its last probes found, the newest last; [`PROBES_KEPT`] at most.
     pub probes: Vec<ProbeResult>,
+}
+
+impl EndpointStatus {
+    /// Whether it gets requests: it is ready, and not left out.
+    pub fn gets_requests(&self) -> bool {
+        self.state == EndpointState::Ready && !self.ejected
+    }
 }
 
 /// What one probe found.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use rustls::AlertDescription;
 use rustls::server::ClientHello;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -164,10 +165,30 @@ impl Arriving {
 }
 
 fn failure(error: &io::Error) -> HandshakeFailure {
+    let alert = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    if let Some(rustls::Error::AlertReceived(alert)) = alert
+        && is_about_certificate(*alert)
+    {
+        return HandshakeFailure::CertificateRefused;
+    }
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => HandshakeFailure::Protocol,
         _ => HandshakeFailure::ClientLeft,
     }
+}
+
+/// Whether a client says that it does not take our certificate (RFC 8446 section 6.2).
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+    )
 }
 
 /// Speaks HTTP until the connection ends, or becomes something else.

@@ -46,10 +46,10 @@ fn to_those_elsewhere_every_check_is_printed() {
         "HTTP/1.1 403 Forbidden\r\n\r\nno\n",
     ]);
     let done = Place::new().run_with("status", &[("GENKAN_ADMIN", &address.to_string())], "").code(1);
-    assert_eq!(done.out, "[+]configuration ok\n[-]certificate failed: none\u{fffd}[31m\n");
-    done.tells(&["shows its views to its own machine alone"]);
+    assert_eq!(done.out, "what it tells everybody:\n[+]configuration ok\n[-]certificate failed: none\u{fffd}[31m\n");
+    done.tells(&["backends is answered with 403: no; ask on the machine that it runs on"]);
     let asked = thread.join().unwrap();
-    assert!(asked[0].starts_with("GET /readyz?verbose HTTP/1.") && asked[1].starts_with("GET /api/v1/backends HTTP/1."), "{asked:?}");
+    assert!(asked[0].starts_with("GET /readyz?verbose HTTP/1.") && asked[1].starts_with("GET /api/v1/backends?probes=0 HTTP/1."), "{asked:?}");
 }
 
 #[test]

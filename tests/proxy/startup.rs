@@ -289,11 +289,23 @@ async fn the_log_has_no_key_and_stdout_nothing_but_the_access_log() {
     assert_eq!(proxy.log().len(), proxy.stderr().len(), "every line is JSON: {:#?}", proxy.stderr());
 }
 
+#[tokio::test]
+async fn a_start_without_what_it_needs_says_that_it_is_not_ready() {
+    let web = TestBackend::start().await;
+    let mut proxy = TestProxy::start_in(&Configuration::of(&web), |directory, _| fs::remove_dir_all(directory.join("tls")).unwrap()).await;
+    let line = proxy.wait_log(&["started, and not ready yet"]).await;
+    assert!(line.contains("certificate: no HTTPS listener has had a certificate"), "{line}");
+    assert!(!proxy.log().iter().any(|line| line["message"] == "ready"));
+    assert_eq!(proxy.admin("/readyz").await.status, 503);
+    proxy.signal(rustix::process::Signal::TERM);
+    proxy.wait_exit(DEADLINE).await;
+}
+
 /// Many of everything, much of it wrong: what the start says still fits on a screen, and names what is served.
 #[tokio::test]
 async fn the_start_is_told_in_fifteen_lines() {
     let web = TestBackend::start().await;
-    let more: String = (0..5).map(|n| format!(", {{ name: more-{n}, address: \"127.0.0.1:0\", protocol: HTTPS }}")).collect();
+    let more = ["a", "b", "c", "d", "e"].map(|name| format!(", {{ name: {name}, address: \"127.0.0.1:0\", protocol: HTTPS }}")).concat();
     let first = r#"{ name: https, address: "127.0.0.1:0", protocol: HTTPS }, { name: http, address: "127.0.0.1:0", protocol: HTTP }"#;
     let mut configuration = Configuration::of(&web).listeners(&format!("[{first}{more}]"));
     for n in 0..20 {

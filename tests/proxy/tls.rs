@@ -297,3 +297,15 @@ async fn a_handshake_may_have_only_so_many_bytes() {
     wait_until("it is counted", DEADLINE, async || proxy.metric("genkan_tls_handshakes_total", &[("result", "protocol")]).await == Some(1.0)).await;
     assert_eq!(proxy.https().await.get("/").await.status, 200);
 }
+
+#[tokio::test]
+async fn clients_that_do_not_take_the_certificate_are_counted_as_that() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::of(&backend).await;
+    for versions in [[&TLS13], [&TLS12]] {
+        let stranger = TestClient::with_versions(proxy.listener("https"), &proxy.certificates, &versions).named("elsewhere.test");
+        assert!(stranger.try_http1().await.is_err());
+    }
+    let refused = async || proxy.metric("genkan_tls_handshakes_total", &[("result", "certificate_refused")]).await;
+    wait_until("both are counted", DEADLINE, async || refused().await == Some(2.0)).await;
+}

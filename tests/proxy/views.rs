@@ -1,6 +1,7 @@
 //! What the running program says of itself under `/api/v1`: each view on a process in which what it shows has happened.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -274,7 +275,22 @@ async fn exchanges_are_watched_as_they_end_without_what_is_secret() {
     assert!(!text.contains("password") && !text.contains("session"), "{text}");
 
     let wrong = tokio::task::block_in_place(|| ask(&proxy, "tap", &["--status", "9"]));
-    assert!(wrong.status.code() == Some(1) && String::from_utf8_lossy(&wrong.stderr).contains("status is a number such as 404"), "{wrong:?}");
+    assert!(wrong.status.code() == Some(2) && String::from_utf8_lossy(&wrong.stderr).contains("a status such as 404"), "{wrong:?}");
+    assert_eq!(proxy.admin("/api/v1/tap?status=9").await.status, 400);
+
+    // It does not end as if all were well when the process does.
+    let (admin, directory) = (proxy.admin_address().to_string(), proxy.directory.path().to_owned());
+    let mut tap = super::support::command(&directory).args(["tap", "--admin", &admin]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tap.stdout.take().unwrap()).lines();
+    let first = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap());
+    wait_until("it sees something", DEADLINE, async || {
+        client.request("GET", "/other", &[], b"").await;
+        first.is_finished()
+    })
+    .await;
+    assert!(first.await.unwrap().contains("GET localhost/other"));
+    drop(proxy);
+    assert_eq!(tokio::task::spawn_blocking(move || tap.wait().unwrap()).await.unwrap().code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -317,9 +333,7 @@ async fn a_token_opens_the_views_and_a_socket_needs_none() {
         assert_eq!(answer.get("www-authenticate").is_some(), status == 401, "{path}");
     }
     std::fs::write(directory.join("wrong"), "correct-horse-batterx\n").unwrap();
-    let run = |arguments: &[&str]| {
-        tokio::task::block_in_place(|| super::support::command(directory).args(["status", "--format", "health"]).args(arguments).output().unwrap())
-    };
+    let run = |arguments: &[&str]| tokio::task::block_in_place(|| super::support::command(directory).arg("status").args(arguments).output().unwrap());
     let admin = proxy.admin_address().to_string();
     let socket = format!("unix:{}", directory.join("admin.sock").display());
     for (arguments, shown) in [
@@ -330,10 +344,13 @@ async fn a_token_opens_the_views_and_a_socket_needs_none() {
     ] {
         let output = run(&arguments);
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "whether it is ready, it tells everybody: {output:?}");
-        assert_eq!(text.contains(&format!("port: {}", backend.address.port())), shown, "{arguments:?}: {text}");
+        assert!(output.status.success() && text.contains("ready"), "whether it is ready, it tells everybody: {output:?}");
+        assert_eq!(text.contains("\nbackends\n"), shown, "{arguments:?}: {text}");
+        let health = run(&[&["--format", "health"], &*arguments].concat());
+        assert_eq!((health.status.success(), health.stdout.is_empty()), (shown, !shown), "a program gets its shape, or nothing: {health:?}");
+        assert!(shown || String::from_utf8_lossy(&health.stderr).contains("--token-file"), "{health:?}");
     }
     // A new token counts at once.
     std::fs::rename(directory.join("wrong"), directory.join("admin-token")).unwrap();
-    assert!(String::from_utf8_lossy(&run(&["--admin", &admin, "--token-file", "admin-token"]).stdout).contains("HEALTHY"));
+    assert!(String::from_utf8_lossy(&run(&["--format", "health", "--admin", &admin, "--token-file", "admin-token"]).stdout).contains("HEALTHY"));
 }

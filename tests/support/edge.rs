@@ -54,6 +54,10 @@ impl ControlStatus for NoControl {
         Arc::default()
     }
 
+    fn published_at(&self) -> Option<SystemTime> {
+        None
+    }
+
     fn last_reload(&self) -> (bool, Option<SystemTime>) {
         (true, None)
     }

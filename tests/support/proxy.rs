@@ -248,7 +248,7 @@ impl TestProxy {
     pub async fn started(&mut self) {
         wait_until("the program says that it is ready", DEADLINE, async || {
             assert_eq!(self.exited(), None, "the program ended at start");
-            self.log().iter().any(|line| line["message"] == "ready")
+            self.log().iter().any(|line| ["ready", "started, and not ready yet"].iter().any(|message| line["message"] == *message))
         })
         .await;
         self.admin = self.log().iter().find(|line| line["message"] == "admin").and_then(|line| line["address"].as_str()?.parse().ok());

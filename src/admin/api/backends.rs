@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::query::Page;
 use crate::admin::Views;
 use crate::date::{rfc3339, rfc3339_millis};
-use crate::model::{Backend, EndpointState, EndpointStatus, ProbeResult, Readiness};
+use crate::model::{Backend, EndpointStatus, ProbeResult, Readiness};
 
 /// A part of the backends.
 #[derive(Serialize, JsonSchema)]
@@ -53,7 +53,7 @@ pub(in crate::admin) struct EndpointView {
 }
 
 /// What one probe found.
-#[derive(Clone, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::admin) struct ProbeView {
     pub(in crate::admin) time: String,
@@ -70,7 +70,7 @@ impl Backends {
             endpoints.entry(endpoint.backend.clone()).or_default().push(endpoint);
         }
         let (part, total) = page.of(snapshot.backends.iter(), |backend| backend.name.clone());
-        let backends = part.into_iter().map(|backend| view(backend, endpoints.remove(&backend.name).unwrap_or_default())).collect();
+        let backends = part.into_iter().map(|backend| view(backend, endpoints.remove(&backend.name).unwrap_or_default(), page.probes)).collect();
         Self { total, backends }
     }
 }
@@ -93,20 +93,20 @@ impl Totals {
     }
 
     pub(in crate::admin) fn add(&mut self, endpoint: &EndpointStatus) {
-        self.ready += usize::from(endpoint.state == EndpointState::Ready);
+        self.ready += usize::from(endpoint.gets_requests());
         self.endpoints += 1;
         self.requests += endpoint.requests;
     }
 }
 
-fn view(backend: &Backend, endpoints: Vec<EndpointStatus>) -> BackendView {
+fn view(backend: &Backend, endpoints: Vec<EndpointStatus>, probes: usize) -> BackendView {
     let totals = Totals::of(&endpoints);
     BackendView {
         name: backend.name.clone(),
         probe: probe_words(backend),
         ready: totals.ready,
         total: totals.endpoints,
-        endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, totals.requests)).collect(),
+        endpoints: endpoints.into_iter().map(|endpoint| endpoint_view(endpoint, totals.requests, probes)).collect(),
     }
 }
 
@@ -118,9 +118,9 @@ pub(in crate::admin) fn probe_words(backend: &Backend) -> Option<String> {
     }
 }
 
-/// An endpoint, whose backend was given so many requests.
-pub(in crate::admin) fn endpoint_view(endpoint: EndpointStatus, of: u64) -> EndpointView {
-    let probes: Vec<ProbeView> = endpoint.probes.iter().map(ProbeView::from).collect();
+/// An endpoint, whose backend was given so many requests, with so many of its probes.
+pub(in crate::admin) fn endpoint_view(endpoint: EndpointStatus, of: u64, probes: usize) -> EndpointView {
+    let before = endpoint.probes.len().saturating_sub(probes);
     EndpointView {
         address: endpoint.address,
         state: endpoint.state.to_string(),
@@ -130,8 +130,8 @@ pub(in crate::admin) fn endpoint_view(endpoint: EndpointStatus, of: u64) -> Endp
         in_flight: endpoint.in_flight,
         requests: endpoint.requests,
         share: super::share(endpoint.requests, of),
-        last_probe: probes.last().cloned(),
-        probes,
+        last_probe: endpoint.probes.last().map(ProbeView::from),
+        probes: endpoint.probes[before..].iter().map(ProbeView::from).collect(),
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{PREFIX, Problem, VIEWS, View};
 use crate::explain::Trace;
+use crate::model::PROBES_KEPT;
 
 /// The document.
 pub fn document() -> Value {
@@ -61,11 +62,16 @@ fn parameters(view: &View) -> Value {
     if !view.is_paged {
         return json!([]);
     }
-    json!([
+    let mut parameters = vec![
         parameter("q", "only what contains this text, whatever the case", &json!({ "type": "string" })),
         parameter("offset", "how many are left out", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
         parameter("limit", "how many are shown at most", &json!({ "type": "integer", "minimum": 0, "maximum": 10000, "default": 1000 })),
-    ])
+    ];
+    if view.name == "backends" {
+        let schema = json!({ "type": "integer", "minimum": 0, "default": PROBES_KEPT });
+        parameters.push(parameter("probes", "how many of the last probes of each endpoint are shown", &schema));
+    }
+    parameters.into()
 }
 
 /// Which exchanges are wanted.

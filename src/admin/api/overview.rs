@@ -44,6 +44,8 @@ pub(in crate::admin) struct CheckView {
 pub(in crate::admin) struct Configuration {
     /// Counts those that were served, from 1.
     pub(in crate::admin) generation: u64,
+    /// Since when the one of now is.
+    pub(in crate::admin) served_since: Option<String>,
     /// Whether the last change was taken as it is.
     pub(in crate::admin) accepted: bool,
     /// When that last was the case.
@@ -116,6 +118,7 @@ impl Overview {
             checks: health.into_checks().map(|check| CheckView { name: check.name, failure: check.failure }).collect(),
             configuration: Configuration {
                 generation: views.control.generation(),
+                served_since: views.control.published_at().map(rfc3339),
                 accepted,
                 accepted_at: accepted_at.map(rfc3339),
                 findings: Counts::of(&report),

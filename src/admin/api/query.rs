@@ -1,5 +1,6 @@
 //! The query of an admin request: pairs, and the part of a long list that somebody wants to see.
 
+use crate::model::PROBES_KEPT;
 use crate::percent::decode;
 
 /// Pairs in their order, decoded.
@@ -14,6 +15,8 @@ pub(in crate::admin) struct Page {
     pub(in crate::admin) offset: usize,
     /// How many are shown at most.
     pub(in crate::admin) limit: usize,
+    /// How many of the last probes of an endpoint are shown.
+    pub(in crate::admin) probes: usize,
 }
 
 const MOST: usize = 10_000;
@@ -34,14 +37,14 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
-    /// `q`, `offset` and `limit`, which is `usually` so many.
+    /// `q`, `offset`, `limit`, which is `usually` so many, and `probes`.
     pub(in crate::admin) fn page(&self, usually: usize) -> Result<Page, String> {
         let number = |key: &str, default: usize| match self.value(key) {
             None => Ok(default),
             Some(text) => text.parse::<usize>().map_err(|_| format!("{key} is a whole number, not {text:?}")),
         };
         let filter = self.value("q").unwrap_or_default().to_lowercase();
-        Ok(Page { filter, offset: number("offset", 0)?, limit: number("limit", usually)?.min(MOST) })
+        Ok(Page { filter, offset: number("offset", 0)?, limit: number("limit", usually)?.min(MOST), probes: number("probes", PROBES_KEPT)? })
     }
 }
 

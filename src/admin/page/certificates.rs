@@ -15,6 +15,8 @@ struct Page {
     frame: Frame,
     paging: Paging,
     certificates: Vec<Row>,
+    /// How many errors the report has.
+    refused: usize,
 }
 
 struct Row {
@@ -34,7 +36,8 @@ pub(super) fn render(views: &Views, query: &Query, frame: Frame) -> Rendered {
         let (class, word) = validity(view.days_left);
         Row { view, class, word }
     };
-    fill(&Page { paging: Paging::new(frame.path, &asked, total), frame, certificates: part.into_iter().map(row).collect() })
+    let refused = views.control.report().errors().count();
+    fill(&Page { paging: Paging::new(frame.path, &asked, total), frame, refused, certificates: part.into_iter().map(row).collect() })
 }
 
 /// Class and words.

@@ -12,7 +12,7 @@ use super::strip::Strip;
 use super::words::{clock, since};
 use super::{Frame, Rendered, fill};
 use crate::admin::Views;
-use crate::model::{Backend, EndpointState, EndpointStatus};
+use crate::model::{Backend, EndpointState, EndpointStatus, PROBES_KEPT};
 
 #[derive(Template)]
 #[template(path = "health.html")]
@@ -55,7 +55,14 @@ fn sections(backends: &[Arc<Backend>], endpoints: Vec<EndpointStatus>, asked: &A
         of.entry(endpoint.backend.clone()).or_default().push(endpoint);
     }
     let totals: HashMap<String, Totals> = of.iter().map(|(name, endpoints)| (name.clone(), Totals::of(endpoints))).collect();
-    let rows = backends.iter().flat_map(|backend| {
+    // Whoever looks here mostly looks for those.
+    let mut sick_first: Vec<&Arc<Backend>> = backends.iter().collect();
+    sick_first.sort_by_key(|backend| match class(totals.get(&backend.name).copied().unwrap_or_default()) {
+        "bad" => 0,
+        "warn" => 1,
+        _ => 2,
+    });
+    let rows = sick_first.into_iter().flat_map(|backend| {
         let endpoints = of.remove(&backend.name).unwrap_or_default();
         let nothing = endpoints.is_empty().then_some((backend, None));
         endpoints.into_iter().map(move |endpoint| (backend, Some(endpoint))).chain(nothing)
@@ -78,24 +85,27 @@ fn sections(backends: &[Arc<Backend>], endpoints: Vec<EndpointStatus>, asked: &A
 }
 
 fn section(backend: &Backend, totals: Totals) -> Section {
-    let class = match totals.ready {
-        0 => "bad",
-        ready if ready < totals.endpoints => "warn",
-        _ => "ok",
-    };
     Section {
         name: backend.name.clone(),
         probe: probe_words(backend),
         verdict: if totals.endpoints == 0 { "no endpoints".to_owned() } else { format!("{} of {} ready", totals.ready, totals.endpoints) },
-        class,
+        class: class(totals),
         endpoints: Vec::new(),
+    }
+}
+
+fn class(totals: Totals) -> &'static str {
+    match totals.ready {
+        0 => "bad",
+        ready if ready < totals.endpoints => "warn",
+        _ => "ok",
     }
 }
 
 fn row(endpoint: EndpointStatus, of: u64) -> Row {
     let (class, word) = state(&endpoint);
     let since = since(endpoint.since);
-    let view = endpoint_view(endpoint, of);
+    let view = endpoint_view(endpoint, of, PROBES_KEPT);
     Row {
         class,
         word,

@@ -47,21 +47,25 @@ struct Line {
     link: String,
 }
 
-/// How many are shown here; the others are in the report.
+/// How many are shown here; the others are where they belong.
 const MOST_LINES: usize = 12;
+
+/// A share of errors that is not worth a word.
+const LITTLE: f64 = 0.01;
 
 pub(super) fn render(views: &Views, _: &Query, frame: Frame) -> Rendered {
     let endpoints = views.proxy.endpoints();
     let mut status = Overview::with(views, Totals::of(&endpoints));
     let failed = std::mem::take(&mut status.checks).into_iter().filter(|check| check.failure.is_some()).collect::<Vec<_>>();
     let mut attention = attention(views, &endpoints);
+    let worst = attention.first().map_or("ok", |line| line.class);
     let more = attention.len().saturating_sub(MOST_LINES);
     attention.truncate(MOST_LINES);
     fill(&Page {
         frame,
-        verdict: verdict(views.drain.stage(), &status, failed.len()),
+        verdict: verdict(views.drain.stage(), &status, failed.len(), worst),
         uptime: span(Duration::from_secs(status.uptime_seconds)),
-        config_age: views.control.last_reload().1.map(since).unwrap_or_default(),
+        config_age: views.control.published_at().map(since).unwrap_or_default(),
         failed,
         plots: plots(&views.history.steps()),
         attention,
@@ -70,7 +74,8 @@ pub(super) fn render(views: &Views, _: &Query, frame: Frame) -> Rendered {
     })
 }
 
-fn verdict(stage: Stage, status: &Overview, failed: usize) -> Verdict {
+/// `worst` is the class of what most needs attention.
+fn verdict(stage: Stage, status: &Overview, failed: usize, worst: &str) -> Verdict {
     let Counts { errors, warnings, .. } = status.configuration.findings;
     if stage > Stage::Running {
         return Verdict { class: "warn", word: "Ending", rest: "requests in flight are finished".to_owned() };
@@ -78,14 +83,22 @@ fn verdict(stage: Stage, status: &Overview, failed: usize) -> Verdict {
     if failed > 0 {
         return Verdict { class: "bad", word: "Not ready", rest: format!("{} missing", count(failed, "thing")) };
     }
-    let endpoints = format!("{} of {} ready", status.endpoints.ready, count(status.endpoints.total, "endpoint"));
+    let (ready, total) = (status.endpoints.ready, status.endpoints.total);
+    let endpoints = format!("{ready} of {} ready", count(total, "endpoint"));
+    let share = status.traffic.error_share;
+    let failing = if share < LITTLE { String::new() } else { format!(", {:.0} % of the last minute's answers are errors", share * 100.0) };
     let found = match (errors, warnings) {
         (0, 0) => String::new(),
         (0, warnings) => format!(", {} in the configuration", count(warnings, "warning")),
         (errors, 0) => format!(", {} in the configuration", count(errors, "error")),
         (errors, warnings) => format!(", {} and {} in the configuration", count(errors, "error"), count(warnings, "warning")),
     };
-    Verdict { class: "ok", word: "Serving", rest: format!("{endpoints}{found}") }
+    let (class, word) = match ready {
+        0 if total > 0 => ("bad", "Serving errors alone"),
+        _ if worst == "bad" || share >= LITTLE => ("warn", "Serving"),
+        _ => ("ok", "Serving"),
+    };
+    Verdict { class, word, rest: format!("{endpoints}{failing}{found}") }
 }
 
 fn plots(steps: &[Step]) -> Vec<Plot> {
@@ -103,18 +116,21 @@ fn plots(steps: &[Step]) -> Vec<Plot> {
     ]
 }
 
-/// Backends that are not whole, then what is wrong with the configuration.
+/// The worst first: backends that are not whole, certificates that run out, what is wrong with the configuration.
 fn attention(views: &Views, endpoints: &[EndpointStatus]) -> Vec<Line> {
     let snapshot = views.control.snapshot();
-    let mut backends: BTreeMap<&str, Totals> = snapshot.backends.iter().map(|backend| (backend.name.as_str(), Totals::default())).collect();
+    let mut backends: BTreeMap<&str, (Totals, Option<&EndpointStatus>)> =
+        snapshot.backends.iter().map(|backend| (backend.name.as_str(), Default::default())).collect();
     for endpoint in endpoints {
-        backends.entry(&endpoint.backend).or_default().add(endpoint);
+        let (totals, sick) = backends.entry(&endpoint.backend).or_default();
+        totals.add(endpoint);
+        *sick = sick.or(Some(endpoint).filter(|endpoint| !endpoint.gets_requests()));
     }
-    let not_whole = backends.into_iter().filter(|(_, totals)| totals.endpoints == 0 || totals.ready < totals.endpoints);
-    let not_whole = not_whole.map(|(name, Totals { ready, endpoints, .. })| Line {
+    let not_whole = backends.into_iter().filter(|(_, (totals, _))| totals.endpoints == 0 || totals.ready < totals.endpoints);
+    let not_whole = not_whole.map(|(name, (Totals { ready, endpoints, .. }, sick))| Line {
         class: if ready == 0 { "bad" } else { "warn" },
         word: if ready == 0 { "not ready".to_owned() } else { "partly ready".to_owned() },
-        text: format!("{name}: {ready} of {} ready", count(endpoints, "endpoint")),
+        text: format!("{name}: {ready} of {} ready{}", count(endpoints, "endpoint"), sick.map(why).unwrap_or_default()),
         link: format!("/health?q={}", encode(name)),
     });
     let report = views.control.report();
@@ -133,5 +149,12 @@ fn attention(views: &Views, endpoints: &[EndpointStatus]) -> Vec<Line> {
         let names = facts.names.first().map(ToString::to_string).unwrap_or_default();
         (class != "ok").then(|| Line { class, word, text: format!("certificate of {names}"), link: format!("/certificates?q={}", encode(&names)) })
     });
-    not_whole.chain(expiring).chain(findings).collect()
+    let mut lines: Vec<Line> = not_whole.chain(expiring).chain(findings).collect();
+    lines.sort_by_key(|line| line.class != "bad");
+    lines
+}
+
+/// Why an endpoint gets no requests.
+fn why(endpoint: &EndpointStatus) -> String {
+    if endpoint.ejected { "; one is left out because its requests fail".to_owned() } else { format!("; {}", endpoint.reason) }
 }

@@ -24,7 +24,7 @@
 
   const follow = () => {
     source = new EventSource("/events?of=" + encodeURIComponent(location.pathname + location.search));
-    source.onmessage = (event) => { exchange(event.data); say("Live, as of " + new Date().toLocaleTimeString()); };
+    source.onmessage = (event) => { exchange(event.data); say("Live, as of " + new Date().toISOString().slice(11, 19) + " UTC"); };
     source.onerror = () => say(source.readyState === EventSource.CLOSED ? "Not live: it is refused, or too many others watch; read the page again" : "No answer; trying again");
   };
 

@@ -1,5 +1,7 @@
 //! The routes: where each leads and how often it was taken, and those that never are.
 
+use std::collections::HashSet;
+
 use askama::Template;
 
 use super::super::api::query::Query;
@@ -24,6 +26,8 @@ struct Page {
 struct Row {
     view: RouteView,
     targets: Vec<Target>,
+    /// Another one keeps every request from it.
+    never: bool,
 }
 
 struct Target {
@@ -42,13 +46,15 @@ pub(super) fn render(views: &Views, query: &Query, frame: Frame) -> Rendered {
     let asked = Paging::asked(query)?;
     let Routes { total, routes } = Routes::of(views, &asked);
     let report = views.control.report();
-    let shadowed = report.diagnostics.iter().filter(|finding| SHADOWED.contains(&finding.reason)).take(MOST_SHADOWED);
-    let shadowed = shadowed.map(|finding| Entry::of(finding)).collect();
-    fill(&Page { paging: Paging::new(frame.path, &asked, total), frame, routes: routes.into_iter().map(row).collect(), shadowed })
+    let shadowed: Vec<_> = report.diagnostics.iter().filter(|finding| SHADOWED.contains(&finding.reason)).collect();
+    let never: HashSet<&str> = shadowed.iter().filter_map(|finding| finding.object.as_ref()).map(|object| object.name.as_str()).collect();
+    let routes = routes.into_iter().map(|view| row(&never, view)).collect();
+    let shadowed = shadowed.iter().take(MOST_SHADOWED).map(|finding| Entry::of(finding)).collect();
+    fill(&Page { paging: Paging::new(frame.path, &asked, total), frame, routes, shadowed })
 }
 
-fn row(mut view: RouteView) -> Row {
+fn row(never: &HashSet<&str>, mut view: RouteView) -> Row {
     let targets = std::mem::take(&mut view.backends).into_iter();
     let targets = targets.map(|share| Target { link: format!("/health?q={}", encode(&share.backend)), backend: share.backend, weight: share.weight });
-    Row { targets: targets.collect(), view }
+    Row { never: never.contains(view.name.as_str()), targets: targets.collect(), view }
 }

@@ -42,10 +42,7 @@ impl Status {
         let target = if self.ready { "/readyz" } else { "/readyz?verbose" };
         let (status, checks) = match process.ask(target) {
             Ok(answer) => answer,
-            Err(error) => {
-                output::problem(&format!("no answer from {process}: {error}"), None);
-                return Ok(NO.into());
-            }
+            Err(error) => return Err(process.no_answer(&error)),
         };
         if !self.ready {
             Stream::Out.write(&self.tell(&process, &checks)?);
@@ -54,10 +51,16 @@ impl Status {
     }
 
     fn tell(&self, process: &Process, checks: &str) -> Result<String, Refusal> {
-        let View::Shown(backends) = process.view("backends")? else {
-            // Views are for those on the same machine; whether it is ready, it tells everybody.
-            output::problem(&format!("{process} shows its views to its own machine alone, or with a token; this is what it tells everybody"), None);
-            return Ok(printable_lines(checks));
+        // Only programs want to know what probes found before the last one.
+        let view = if self.format == Shape::Json { "backends" } else { "backends?probes=0" };
+        let backends = match process.view(view)? {
+            View::Shown(backends) => backends,
+            // Views are for those on the same machine, or with the token; whether it is ready, it tells everybody.
+            View::Hidden(refusal) if self.format == Shape::Text => {
+                output::problem(&refusal.message, None);
+                return Ok(format!("what it tells everybody:\n{}", printable_lines(checks)));
+            }
+            View::Hidden(refusal) => return Err(refusal),
         };
         let views = |name: &str| process.view(name).and_then(View::shown);
         Ok(match self.format {

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
+use super::Sort;
+
 /// The views at an instant.
 pub(super) struct Look {
     pub(super) at: Instant,
@@ -16,9 +18,9 @@ pub(super) struct Look {
 /// What is counted, by what it is counted for.
 type Counts = HashMap<String, u64>;
 
-pub(super) fn render(before: &Look, now: &Look, rows: usize) -> String {
+pub(super) fn render(before: &Look, now: &Look, rows: usize, sort: Sort) -> String {
     let seconds = now.at.saturating_duration_since(before.at).as_secs_f64().max(0.001);
-    format!("{}\n\n{}\n{}", head(&now.status), routes(before, now, seconds, rows), endpoints(before, now, seconds, rows))
+    format!("{}\n\n{}\n{}", head(&now.status), routes(before, now, seconds, rows, sort), endpoints(before, now, seconds, rows, sort))
 }
 
 fn head(status: &Value) -> String {
@@ -36,7 +38,7 @@ fn head(status: &Value) -> String {
     )
 }
 
-fn routes(before: &Look, now: &Look, seconds: f64, rows: usize) -> String {
+fn routes(before: &Look, now: &Look, seconds: f64, rows: usize, sort: Sort) -> String {
     let list = |look: &Look| look.routes["routes"].as_array().cloned().unwrap_or_default();
     let count = |look: &Look, key: &str| -> Counts { list(look).iter().map(|route| (text(&route["name"]), whole(&route[key]))).collect() };
     let (requests, errors) = (count(before, "requests"), count(before, "serverErrors"));
@@ -56,12 +58,13 @@ fn routes(before: &Look, now: &Look, seconds: f64, rows: usize) -> String {
             text(&route["path"]),
             targets.join(",")
         );
-        lines.push((new, row));
+        let first = if sort == Sort::Errors { failed } else { new };
+        lines.push((first, row));
     }
     format!("{:>10} {:>6} {:>10}  ROUTE\n{}", "REQ/S", "5XX %", "REQUESTS", busiest(lines, rows))
 }
 
-fn endpoints(before: &Look, now: &Look, seconds: f64, rows: usize) -> String {
+fn endpoints(before: &Look, now: &Look, seconds: f64, rows: usize, sort: Sort) -> String {
     let known: Counts = each(before).map(|(backend, endpoint)| (key(&backend, endpoint), whole(&endpoint["requests"]))).collect();
     let mut lines: Vec<(f64, String)> = Vec::new();
     for (backend, endpoint) in each(now) {
@@ -74,7 +77,12 @@ fn endpoints(before: &Look, now: &Look, seconds: f64, rows: usize) -> String {
             whole(&endpoint["requests"]),
             text(&endpoint["address"])
         );
-        lines.push((new, row));
+        let first = match sort {
+            Sort::Requests => new,
+            Sort::Errors => f64::from(u8::from(endpoint["state"] != "ready" || endpoint["ejected"] == true)),
+            Sort::InFlight => endpoint["inFlight"].as_f64().unwrap_or_default(),
+        };
+        lines.push((first, row));
     }
     format!("{:>10} {:>6} {:>10}  ENDPOINT\n{}", "REQ/S", "NOW", "REQUESTS", busiest(lines, rows))
 }
@@ -88,7 +96,7 @@ fn key(backend: &str, endpoint: &Value) -> String {
     format!("{backend} {}", text(&endpoint["address"]))
 }
 
-/// The busiest first; those that have nothing to do keep their order.
+/// Those with most first; those that have as much keep their order.
 fn busiest(mut lines: Vec<(f64, String)>, rows: usize) -> String {
     lines.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let others = lines.len().saturating_sub(rows);
@@ -135,7 +143,7 @@ mod tests {
     #[test]
     fn the_busiest_come_first_with_what_is_new() {
         let start = Instant::now();
-        let picture = render(&look(start, 100, 100), &look(start + Duration::from_secs(2), 100, 300), 1);
+        let picture = render(&look(start, 100, 100), &look(start + Duration::from_secs(2), 100, 300), 1, Sort::Requests);
         let lines: Vec<&str> = picture.lines().collect();
         assert!(lines[0].starts_with("ready  12.2 requests/s  10.0 % errors  p50 1.5 ms  p99 20.0 ms  7 connections"), "{picture}");
         assert_eq!(lines[3], "     100.0   10.0        300  busy.test PathPrefix / > web", "{picture}");
@@ -144,9 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn those_in_trouble_come_first_where_that_is_asked_for() {
+        let start = Instant::now();
+        let (before, mut now) = (look(start, 0, 0), look(start + Duration::from_secs(2), 10, 300));
+        now.routes["routes"][0]["serverErrors"] = json!(100);
+        now.backends["backends"][0]["endpoints"][1]["state"] = json!("ready");
+        let picture = render(&before, &now, 1, Sort::Errors);
+        assert!(picture.contains("quiet.test") && !picture.contains("busy.test"), "{picture}");
+        assert!(picture.contains("10.0.0.1:80") && !picture.contains("10.0.0.2:80"), "{picture}");
+        now.backends["backends"][0]["endpoints"][0]["inFlight"] = json!(9);
+        assert!(render(&before, &now, 1, Sort::InFlight).contains("10.0.0.1:80"));
+    }
+
+    #[test]
     fn a_process_that_began_anew_has_no_rates_below_zero() {
         let start = Instant::now();
-        let picture = render(&look(start, 500, 500), &look(start + Duration::from_secs(2), 5, 5), 5);
+        let picture = render(&look(start, 500, 500), &look(start + Duration::from_secs(2), 5, 5), 5, Sort::Requests);
         assert!(picture.lines().nth(3).unwrap().starts_with("       0.0"), "{picture}");
         assert!(!picture.contains('-'), "{picture}");
     }

@@ -240,18 +240,17 @@ pub(super) fn check_names(certificates: &Certificates, resources: &Resources, fi
         findings.push(finding);
         return;
     }
-    let mut reported = 0;
+    let mut told = BTreeSet::new();
     for (name, entry) in resources.routes.iter() {
         for host in &entry.latest.spec.hostnames {
             let covered = |pair: &KeyPair| match &host.0 {
                 HostPattern::Exact(host) => pair.covers(host),
                 HostPattern::Wildcard(parent) | HostPattern::Deep(parent) => pair.facts().names.contains(&HostPattern::Wildcard(parent.clone())),
             };
-            if certificates.served.iter().any(|certificate| covered(&certificate.pair)) {
+            if certificates.served.iter().any(|certificate| covered(&certificate.pair)) || !told.insert(&host.0) {
                 continue;
             }
-            reported += 1;
-            if reported > MAX_UNCOVERED {
+            if told.len() > MAX_UNCOVERED {
                 return;
             }
             let mut finding = Diagnostic::warning(Reason::CertificateHostMismatch, format!("no certificate covers {}", host.0))

@@ -90,6 +90,7 @@ impl ConfigSource {
         let mut reader = FileReader { files: Files::default(), refused: false, findings, roots: Vec::new() };
         let before = std::mem::take(&mut self.good);
         for document in documents {
+            let found = reader.findings.len();
             let taken = document.text.as_deref().is_some_and(|text| reader.take(document, text));
             if taken {
                 self.good.insert(document.name.clone(), document.clone());
@@ -98,8 +99,11 @@ impl ConfigSource {
             // What it was before goes on: of a file its text, of a directory that cannot be opened everything in it.
             // All of it was good, so it adds no finding of its own.
             for (name, kept) in before.iter().filter(|(name, _)| name.starts_with(&document.name)) {
-                reader.take(kept, kept.text.as_deref().unwrap_or_default());
+                reader.take_again(kept);
                 self.good.insert(name.clone(), kept.clone());
+                for finding in &mut reader.findings[found..] {
+                    finding.effect.get_or_insert_with(|| "nothing of the file is taken as it is now; what it was before goes on".to_owned());
+                }
             }
         }
         let (manifests, found) = self.manifests.read(documents);
@@ -165,11 +169,21 @@ struct FileReader {
 }
 
 impl FileReader {
+    /// Adds a text that was good before. What is found in it is no longer in the file, and says so.
+    fn take_again(&mut self, document: &Document) {
+        let name = format!("{} (as it was before)", document.name.display());
+        self.take_as(name, document, document.text.as_deref().unwrap_or_default());
+    }
+
     /// Adds a text if all of it is good.
     fn take(&mut self, document: &Document, text: &str) -> bool {
+        self.take_as(document.name.display().to_string(), document, text)
+    }
+
+    fn take_as(&mut self, name: String, document: &Document, text: &str) -> bool {
         let index = u32::try_from(self.files.0.len()).unwrap_or(u32::MAX);
         let directory = document.name.parent().map(Path::to_owned).unwrap_or_default();
-        self.files.0.push(SourceFile::new(document.name.display().to_string(), directory, text.to_owned()));
+        self.files.0.push(SourceFile::new(name, directory, text.to_owned()));
         let mut nodes = match yaml::parse(text, index) {
             Ok(nodes) => nodes,
             Err(problem) if document.ours => return self.refuse(vec![problem]),

@@ -194,11 +194,15 @@ impl Watching {
             }
             Outcome::Failed { why, .. } => format!("{}: {why}", self.probe),
         };
+        let before = self.endpoint.health().state;
         if self.endpoint.set_health(verdict.state, reason.clone()) {
             if verdict.state == EndpointState::Ready {
                 self.endpoint.trust();
             }
             self.changes.tell(verdict.state, backend, endpoint, &reason);
+            if before == EndpointState::Ready && !self.backend.borrow().endpoints.iter().any(|endpoint| endpoint.is_ready()) {
+                tracing::warn!(backend, effect = "its requests are answered with 503", "the last endpoint of a backend is no longer ready");
+            }
         }
     }
 
@@ -214,7 +218,7 @@ impl Watching {
         let help = if *unreachable {
             format!("start it, or correct what says that it is at {}: endpoints, or --map", self.endpoint.name)
         } else {
-            "name a path that answers 200 once it is ready: readinessProbe: { httpGet: { path: /healthz } }, in a manifest a BackendConfig with healthCheck".to_owned()
+            "look why it answers so; if that is no answer of its readiness, name a path that is: readinessProbe: { httpGet: { path: /healthz } }, in a manifest a BackendConfig with healthCheck".to_owned()
         };
         tracing::warn!(
             reason = "BackendNeverReady",

@@ -67,6 +67,8 @@ pub enum HandshakeFailure {
     NoCertificate,
     /// Too many handshakes that came later wait for their turn.
     Overloaded,
+    /// The client does not trust the certificate, or it is for another name.
+    CertificateRefused,
 }
 
 /// What happened to a connection outside of an exchange.
@@ -102,7 +104,7 @@ pub enum ConnectionEvent {
 
 impl HandshakeOutcome {
     /// Every outcome there is.
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Complete { tls13: true, resumed: false },
         Self::Complete { tls13: true, resumed: true },
         Self::Complete { tls13: false, resumed: false },
@@ -113,6 +115,7 @@ impl HandshakeOutcome {
         Self::Failed(HandshakeFailure::UnknownServerName),
         Self::Failed(HandshakeFailure::NoCertificate),
         Self::Failed(HandshakeFailure::Overloaded),
+        Self::Failed(HandshakeFailure::CertificateRefused),
     ];
 
     /// Its place in [`Self::ALL`].
@@ -141,6 +144,7 @@ impl HandshakeFailure {
             Self::UnknownServerName => "unknown_server_name",
             Self::NoCertificate => "no_certificate",
             Self::Overloaded => "overloaded",
+            Self::CertificateRefused => "certificate_refused",
         }
     }
 }

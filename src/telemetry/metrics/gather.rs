@@ -108,24 +108,30 @@ fn backends(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
 }
 
 fn endpoints(scrape: &mut Scrape, control: &dyn ControlStatus, proxy: &dyn ProxyStatus) {
-    const STATES: [EndpointState; 3] = [EndpointState::Ready, EndpointState::NotReady, EndpointState::Unknown];
+    const STATES: [&str; 4] = ["ready", "ejected", "not_ready", "unknown"];
     // A backend without any endpoint has 0 of them, which an alert can see.
     let backends = &control.snapshot().backends;
     let mut states: BTreeMap<_, u64> = backends.iter().flat_map(|backend| STATES.map(|state| ((backend.name.clone(), state), 0))).collect();
     let mut connections: BTreeMap<_, [usize; 2]> = backends.iter().map(|backend| (backend.name.clone(), [0; 2])).collect();
     for endpoint in proxy.endpoints() {
         let labels = [&*endpoint.backend, &*endpoint.address];
-        scrape.whole(&table::BACKEND_ENDPOINT_READY, labels, u64::from(endpoint.state == EndpointState::Ready));
+        scrape.whole(&table::BACKEND_ENDPOINT_READY, labels, u64::from(endpoint.gets_requests()));
         scrape.whole(&table::BACKEND_ENDPOINT_REQUESTS, labels, endpoint.in_flight as u64);
         let active = endpoint.in_flight.min(endpoint.connections);
         let [busy, idle] = connections.entry(endpoint.backend.clone()).or_default();
         (*busy, *idle) = (*busy + active, *idle + endpoint.connections - active);
+        let now = match endpoint.state {
+            EndpointState::Ready if endpoint.ejected => "ejected",
+            EndpointState::Ready => "ready",
+            EndpointState::NotReady => "not_ready",
+            EndpointState::Unknown => "unknown",
+        };
         for state in STATES {
-            *states.entry((endpoint.backend.clone(), state)).or_default() += u64::from(state == endpoint.state);
+            *states.entry((endpoint.backend.clone(), state)).or_default() += u64::from(state == now);
         }
     }
     for ((backend, state), n) in states {
-        scrape.whole(&table::BACKEND_ENDPOINTS, [&backend, &state.to_string()], n);
+        scrape.whole(&table::BACKEND_ENDPOINTS, [&*backend, state], n);
     }
     for (backend, counts) in connections {
         for (state, n) in ["active", "idle"].into_iter().zip(counts) {

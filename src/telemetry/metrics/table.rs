@@ -51,7 +51,7 @@ table! {
     HTTP_REQUESTS_IN_FLIGHT: Gauge "genkan_http_requests_in_flight" ["listener"]
         "Exchanges that have begun and not ended."
     HTTP_REQUEST_DURATION: Histogram "genkan_http_request_duration_seconds" ["route", "backend", "code_class", "protocol"]
-        "Time from the first byte of a request to the last of its answer."
+        "Time from the first byte of a request to the last of its answer; not of connections that were upgraded."
     HTTP_REQUEST_BODY_BYTES: Counter "genkan_http_request_body_bytes_total" ["route"]
         "Bytes of request bodies that clients sent."
     HTTP_RESPONSE_BODY_BYTES: Counter "genkan_http_response_body_bytes_total" ["route"]
@@ -62,7 +62,7 @@ table! {
         "Exchanges of routes that behave as the cloud's load balancer, by its word for how they went."
 
     LIMITS_REACHED: Counter "genkan_limits_reached_total" ["limit"]
-        "How often something was refused because a limit was reached, by the limit's place in the configuration."
+        "How often something was refused because a limit was reached, by the limit's place in the configuration; descriptors and handshakes have none."
     WORKER_REQUESTS: Counter "genkan_worker_requests_total" ["worker"]
         "Exchanges that ended, by the worker that served them."
     WORKER_CONNECTIONS: Gauge "genkan_worker_connections" ["worker"]
@@ -82,7 +82,7 @@ table! {
         "Open upgraded connections, such as WebSockets."
 
     BACKEND_ENDPOINTS: Gauge "genkan_backend_endpoints" ["backend", "state"]
-        "Endpoints of a backend by state: ready, not_ready, unknown."
+        "Endpoints of a backend by state: ready, ejected (ready, but left out for a while because its requests failed), not_ready, unknown."
     BACKEND_ENDPOINT_READY: Gauge "genkan_backend_endpoint_ready" ["backend", "endpoint"]
         "Whether an endpoint gets requests."
     BACKEND_ENDPOINT_REQUESTS: Gauge "genkan_backend_endpoint_requests_in_flight" ["backend", "endpoint"]
@@ -90,7 +90,7 @@ table! {
     BACKEND_FIRST_BYTE_DURATION: Histogram "genkan_backend_first_byte_duration_seconds" ["backend"]
         "Time from sending a request to a backend to the head of its answer."
     BACKEND_CONNECTIONS: Gauge "genkan_backend_connections" ["backend", "state"]
-        "Open connections to a backend by state: active with a request, or idle until the next one."
+        "Open connections to a backend by state: active, as many of them as there are requests, or idle."
     BACKEND_RETRIES: Counter "genkan_backend_retries_total" ["backend", "reason"]
         "Requests that were sent to a backend once more, by why they had failed before."
     BACKEND_EJECTIONS: Counter "genkan_backend_ejections_total" ["backend"]
@@ -110,7 +110,7 @@ table! {
         "Findings about the configuration as it is now."
 
     ACCESS_LOG_DROPPED: Counter "genkan_access_log_dropped_total" []
-        "Access log lines that were lost because standard output was full, blocked or closed."
+        "Access log lines that were lost because whoever takes them was too slow, full or gone."
     SPANS_DROPPED: Counter "genkan_spans_dropped_total" []
         "Spans that were lost because the collector did not take them, or not fast enough."
     BUILD_INFO: Gauge "genkan_build_info" ["version"]
