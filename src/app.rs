@@ -37,11 +37,19 @@ struct Running {
 
 /// Control, admin and samples; the workers have threads of their own.
 const CONTROL_THREADS: usize = 2;
+/// For lines that are not to come between others.
+const SHORTLY: Duration = Duration::from_millis(100);
 /// After the drain: for lines that are still to be written, and threads that are still to end.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Serves until told to end.
-pub fn run(mut settings: Settings) -> ExitCode {
+pub fn run(settings: Settings) -> ExitCode {
+    let code = run_with(settings);
+    logging::flush(LAST_WORDS);
+    code
+}
+
+fn run_with(mut settings: Settings) -> ExitCode {
     // 1. The log, so that everything after it can be told.
     if let Err(invalid) = logging::start(&settings.log) {
         output::problem(&format!("--log: {invalid}"), None);
@@ -144,6 +152,8 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     let served = Served { sockets: proxy.sockets(), admin: admin_address, snapshot: first.clone(), report: status.report() };
     announce(&served, &first, [status.checks(), proxy.ready_checks()].concat());
     if let Some(companion) = &settings.companion {
+        // What it prints comes after what the log says.
+        logging::flush(SHORTLY);
         companion.serving(&served);
     }
     Ok(Running { drain: drain.clone(), status, reload, proxy, access_log, exporter })

@@ -11,6 +11,7 @@ use crate::cli::{NO, USAGE, WARNINGS, counts};
 use crate::control::Refused;
 use crate::model::{Diagnostic, ObjectKind, Reason, Report, Severity, SocketAddress};
 use crate::proxy::port_holder;
+use crate::telemetry::logging;
 
 /// What is told, and the exit code.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Failure {
 
     /// Says why, on standard error.
     pub(super) fn tell(self) -> ExitCode {
+        logging::flush(super::SHORTLY);
         Stream::Err.write(&report::render(&self.findings, Form::Text { colour: Stream::Err.colour() }));
         output::problem(&self.message, self.help);
         self.code.into()

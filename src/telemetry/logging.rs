@@ -1,10 +1,13 @@
 //! The process's own log, on standard error: which events, in which form. Not the access log, which is apart in both.
 
 mod line;
+mod outlet;
 mod repeats;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::Layer;
@@ -13,6 +16,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer as _, Registry};
 
 use line::Lines;
+use outlet::Outlet;
 use repeats::Repeats;
 
 /// How the log is written.
@@ -48,9 +52,26 @@ impl Default for LogSettings {
 
 /// Starts the log. The first call in a process decides; later ones change nothing, so that tests can share one.
 pub fn start(settings: &LogSettings) -> Result<(), InvalidFilter> {
-    let layer = layer(settings, io::stderr, colours())?;
+    let open = || OUTLET.get().map_or_else(|| Box::new(io::stderr()) as Box<dyn Write>, |outlet| Box::new(outlet.clone()));
+    let layer = layer(settings, open, colours())?;
+    if OUTLET.get().is_none()
+        && let Ok(outlet) = Outlet::to(io::stderr())
+    {
+        let _ = OUTLET.set(outlet); // Somebody else was faster.
+    }
     let _ = tracing_subscriber::registry().with(layer).try_init(); // Already started.
     Ok(())
+}
+
+/// Of the process, as its log is. Without a thread for it, lines are written by whoever says them.
+static OUTLET: OnceLock<Outlet> = OnceLock::new();
+
+/// Waits until what was said before is written, or `limit` has passed. Blocks: for the end, and before something else is
+/// written in the same place.
+pub fn flush(limit: Duration) {
+    if let Some(outlet) = OUTLET.get() {
+        outlet.flush(limit);
+    }
 }
 
 type AnyLayer = Box<dyn tracing_subscriber::Layer<Registry> + Send + Sync>;
