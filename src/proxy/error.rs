@@ -222,3 +222,46 @@ impl std::error::Error for ProxyError {
         self.source.as_deref().map(|source| source as _)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ErrorKind::*;
+    use crate::telemetry::reasons::REASONS;
+
+    #[test]
+    fn every_word_is_explained_and_no_other() {
+        let kinds = [
+            BadRequest(""),
+            MethodRefused,
+            RequestHeadTooLarge,
+            TargetTooLong,
+            RequestBodyTooLarge,
+            RequestBodyTimedOut,
+            ClientLeft,
+            ExpectationUnknown,
+            RequestLoop,
+            PlainHttpRejected,
+            Misdirected,
+            NoRoute,
+            RouteBroken,
+            NoReadyEndpoint,
+            EndpointsFull,
+            OutOfResources,
+            ConnectFailed,
+            ConnectTimedOut,
+            ClosedBeforeHead,
+            ResponseTimedOut,
+            BadResponse(""),
+            ResponseHeadTooLarge,
+            BodyCut,
+            BodyTimedOut,
+            RequestTimedOut,
+        ];
+        // Of exchanges that were relayed: one that the client left, and one that failed by the backend's own word.
+        let relayed = ["client_disconnected_after_partial_response", "response_sent_by_backend"];
+        let used: BTreeSet<&str> = kinds.into_iter().map(super::ErrorKind::reason).chain(relayed).collect();
+        assert_eq!(used, REASONS.iter().map(|reason| reason.word).collect());
+    }
+}

@@ -9,6 +9,7 @@ pub(crate) mod fake;
 pub mod logging;
 pub mod metrics;
 pub mod names;
+pub mod reasons;
 pub mod spans;
 pub mod tap;
 

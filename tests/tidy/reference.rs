@@ -7,6 +7,7 @@ use genkan::control::config::schema;
 use genkan::control::kubernetes;
 use genkan::model::LogField;
 use genkan::telemetry::metrics::table::TABLE;
+use genkan::telemetry::reasons::{REASONS, Reason};
 use serde_json::Value;
 
 use crate::root;
@@ -54,6 +55,13 @@ fn page() -> String {
     for LogField { name, cloud, about, .. } in LogField::ALL {
         let cloud = if cloud.is_empty() { String::new() } else { format!("`{cloud}`") };
         writeln!(page, "| `{name}` | {cloud} | {about} |").unwrap();
+    }
+    page.push_str(
+        "\n## Reasons\n\nThe words of `reason` in the access log, of `genkan_proxy_errors_total`, of `genkan tap` and of the page's failures.\n\n\
+         | reason | meaning |\n|---|---|\n",
+    );
+    for Reason { word, about } in REASONS {
+        writeln!(page, "| `{word}` | {about} |").unwrap();
     }
     page
 }

@@ -12,6 +12,7 @@ use super::{Frame, Rendered, fill};
 use crate::admin::Views;
 use crate::percent::encode;
 use crate::telemetry::FAILURES_KEPT;
+use crate::telemetry::reasons::meaning;
 
 #[derive(Template)]
 #[template(path = "failures.html")]
@@ -28,6 +29,7 @@ struct Line {
     count: usize,
     status: u16,
     reason: &'static str,
+    meaning: &'static str,
     route: Option<String>,
     backend: Option<String>,
 }
@@ -35,6 +37,7 @@ struct Line {
 struct Row {
     clock: String,
     class: &'static str,
+    meaning: &'static str,
     /// Where it is explained what becomes of such a request.
     explain: String,
     backend_link: String,
@@ -61,7 +64,7 @@ fn summary(all: &[FailedExchange]) -> Vec<Line> {
     }
     let mut lines = Vec::with_capacity(counts.len());
     for ((status, reason, route, backend), count) in counts {
-        lines.push(Line { count, status, reason, route: route.clone(), backend: backend.clone() });
+        lines.push(Line { count, status, reason, meaning: meaning(reason), route: route.clone(), backend: backend.clone() });
     }
     lines.sort_by_key(|line| std::cmp::Reverse(line.count));
     lines.truncate(MOST_KINDS);
@@ -73,6 +76,7 @@ fn row(view: FailedExchange) -> Row {
     Row {
         clock: clock(&view.time),
         class: if view.status >= 500 { "bad" } else { "warn" },
+        meaning: meaning(view.reason),
         explain: format!("/explain?method={}&url={}", encode(&view.method), encode(&url)),
         backend_link: encode(view.backend.as_deref().unwrap_or_default()),
         view,
