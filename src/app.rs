@@ -3,6 +3,7 @@
 
 mod explainer;
 mod failure;
+pub(crate) mod places;
 mod signals;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

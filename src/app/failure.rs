@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::places;
 use crate::cli::output::{self, Stream};
 use crate::cli::report::{self, Form};
 use crate::cli::{NO, USAGE, WARNINGS, counts};
@@ -71,31 +72,17 @@ pub(super) fn refuse_findings(report: &Report) -> Result<(), Failure> {
 
 /// The access log has no file.
 pub(super) fn access_log_unavailable(path: Option<&Path>, error: &io::Error) -> Failure {
-    let path = path.unwrap_or(Path::new("standard output")).display();
-    let finding = Diagnostic::error(Reason::FileUnreadable, format!("the access log cannot be written to {path}: {error}"))
-        .about(ObjectKind::Configuration, "accessLog.file")
-        .effect("the process does not start: what is asked of it would leave no trace")
-        .help("a file in a folder that this user may write to; without accessLog.file, lines go to standard output");
-    Failure::found(finding, "the access log cannot be opened")
+    Failure::found(places::access_log(path, error), "the access log cannot be opened")
 }
 
 /// The admin socket has no place.
 pub(super) fn admin_socket_unavailable(path: &Path, error: &io::Error) -> Failure {
-    let path = path.display();
-    let finding = Diagnostic::error(Reason::FileUnreadable, format!("the admin pages cannot listen on {path}: {error}"))
-        .about(ObjectKind::Configuration, "admin.unixSocket")
-        .effect("the process does not start: nobody could see whether it is ready")
-        .help("a path in a folder that this user may write to, where there is nothing yet");
-    Failure::found(finding, "the admin pages cannot be opened")
+    Failure::found(places::admin_socket(path, error), "the admin pages cannot be opened")
 }
 
 /// Nobody could show the admin token.
 pub(super) fn token_unreadable(path: &Path, error: &io::Error) -> Failure {
-    let finding = Diagnostic::error(Reason::FileUnreadable, format!("the admin token cannot be read from {}: {error}", path.display()))
-        .about(ObjectKind::Configuration, "admin.token")
-        .effect("the process does not start: nobody could be let in")
-        .help("a file that this user can read, with the token as its only line: openssl rand -hex 32");
-    Failure::found(finding, "the admin pages cannot be opened")
+    Failure::found(places::admin_token(path, error), "the admin pages cannot be opened")
 }
 
 /// The admin pages have no place.

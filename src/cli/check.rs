@@ -1,6 +1,7 @@
 //! `genkan check`: everything that is wrong with a configuration, in one pass, and what would still be served.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -9,6 +10,7 @@ use super::look::{Look, look};
 use super::output::Stream;
 use super::report::{self, Form};
 use super::{NO, Refusal, USAGE, WARNINGS, input};
+use crate::app::places;
 use crate::model::Severity;
 
 /// Say everything that is wrong with a configuration; change nothing
@@ -45,7 +47,13 @@ impl Check {
         if self.files.files.is_empty() {
             Stream::Err.write(&format!("checking {}\n", chosen.label));
         }
-        let look = look(chosen.configuration, self.mapped)?;
+        let mut look = look(chosen.configuration, self.mapped)?;
+        let missing = look.served.as_ref().map(|(snapshot, _)| places::missing(&snapshot.process)).unwrap_or_default();
+        if !missing.is_empty() {
+            look.served = None;
+            look.report.diagnostics.extend(missing.into_iter().map(Arc::new));
+            look.report.sort();
+        }
         let form = match self.format {
             CheckFormat::Text => Form::Text { colour: Stream::Out.colour() },
             CheckFormat::Json => Form::Json,

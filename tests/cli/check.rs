@@ -184,3 +184,19 @@ fn walk(directory: &std::path::Path) -> Vec<(std::path::PathBuf, std::time::Syst
         })
         .collect()
 }
+
+#[test]
+fn files_that_the_process_needs_for_itself_are_looked_for() {
+    for (keys, words) in [
+        ("accessLog: { file: nowhere/a.log }", ["the access log cannot be written to ", "accessLog.file"]),
+        ("accessLog: { file: . }", ["the access log cannot be written to ", "Is a directory"]),
+        ("admin: { token: { file: token } }", ["the admin token cannot be read from ", "openssl rand -hex 32"]),
+        ("admin: { unixSocket: nowhere/s }", ["the admin pages cannot listen on ", "a path in a folder"]),
+    ] {
+        let place = with(&format!("{GOOD}{keys}\n"));
+        place.run("check -f genkan.yaml").code(1).says(&words).says(&["the process does not start", "Nothing would be served"]);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2, "nothing is created");
+    }
+    let place = with(&format!("{GOOD}accessLog: {{ file: a.log }}\nadmin: {{ unixSocket: s }}\n"));
+    place.run("check -f genkan.yaml").code(0);
+}

@@ -79,7 +79,7 @@ pub(in crate::admin) struct TrafficView {
     /// Of the requests, those answered with a status from 500 on; from 0 to 1.
     pub(in crate::admin) error_share: f64,
     pub(in crate::admin) handshakes_per_second: f64,
-    /// `None`: there was no request.
+    /// Of the requests that a backend answered; `None`: there was none.
     pub(in crate::admin) latency_ms: Option<Percentiles>,
 }
 

@@ -64,7 +64,7 @@ impl Status {
         };
         let views = |name: &str| process.view(name).and_then(View::shown);
         Ok(match self.format {
-            Shape::Text => printable_lines(&text::render(&views("status")?, &backends, &views("report")?)),
+            Shape::Text => printable_lines(&text::render(&views("status")?, &backends, &views("certificates")?, &views("report")?)),
             Shape::Json => pretty(&json!({ "status": views("status")?, "backends": backends["backends"], "report": views("report")? })),
             Shape::Health => printable_lines(&health::render(&backends)),
         })

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::output::printable;
 
-pub(super) fn render(status: &Value, backends: &Value, report: &Value) -> String {
+pub(super) fn render(status: &Value, backends: &Value, certificates: &Value, report: &Value) -> String {
     let mut text = head(status);
     text.push_str(&traffic(status));
     text.push_str("\nbackends\n");
@@ -13,6 +13,7 @@ pub(super) fn render(status: &Value, backends: &Value, report: &Value) -> String
     if left > 0 {
         text.push_str(&format!("  and {left} more\n"));
     }
+    text.push_str(&self::certificates(certificates));
     text.push_str(&findings(report));
     text
 }
@@ -27,7 +28,12 @@ fn word<'v>(value: &'v Value, key: &str) -> &'v str {
 
 fn head(status: &Value) -> String {
     let configuration = &status["configuration"];
-    let ready = if status["ready"] == true { "ready" } else { "not ready" };
+    let nothing_ready = status["endpoints"]["ready"] == 0 && status["endpoints"]["total"] != 0;
+    let ready = match (status["ready"] == true, nothing_ready) {
+        (true, false) => "ready",
+        (true, true) => "ready, but no endpoint of any backend is",
+        (false, _) => "not ready",
+    };
     let accepted = if configuration["accepted"] == true { "accepted" } else { "the last change has errors" };
     let mut text = format!("genkan {}  {ready}\n\n", word(status, "version"));
     let mut fact = |key: &str, value: String| text.push_str(&format!("{key:<14} {value}\n"));
@@ -89,12 +95,40 @@ fn backend(backend: &Value) -> String {
     text
 }
 
+/// A line each, the first to expire first; where there are many, the others are on the page.
+fn certificates(view: &Value) -> String {
+    let mut all: Vec<&Value> = array(&view["certificates"]).iter().collect();
+    all.sort_by_key(|certificate| certificate["daysLeft"].as_i64());
+    let mut text = String::from(if all.is_empty() { "" } else { "\ncertificates\n" });
+    for certificate in all.iter().take(MOST_CERTIFICATES) {
+        let names: Vec<String> = array(&certificate["names"]).iter().filter_map(Value::as_str).map(printable).collect();
+        let days = match certificate["daysLeft"].as_i64().unwrap_or(0) {
+            1 => "1 day left".to_owned(),
+            days if days < 0 => "expired".to_owned(),
+            days => format!("{days} days left"),
+        };
+        text.push_str(&format!("  {}  {days}, until {}\n", names.join(","), word(certificate, "notAfter")));
+    }
+    let left = all.len().saturating_sub(MOST_CERTIFICATES);
+    if left > 0 {
+        text.push_str(&format!("  and {left} more\n"));
+    }
+    text
+}
+
+const MOST_CERTIFICATES: usize = 10;
+
 fn findings(report: &Value) -> String {
     let mut text = String::new();
     for finding in array(&report["findings"]).iter().filter(|finding| word(finding, "severity") != "note") {
         let place = finding["file"].as_str().map(|file| format!("  {}:{}", printable(file), finding["line"])).unwrap_or_default();
         let [severity, reason] = ["severity", "reason"].map(|key| word(finding, key));
         text.push_str(&format!("  {severity}[{reason}]: {}{place}\n", printable(word(finding, "message"))));
+        for key in ["effect", "help"] {
+            if let Some(said) = finding[key].as_str() {
+                text.push_str(&format!("    {key}: {}\n", printable(said)));
+            }
+        }
     }
     if text.is_empty() { text } else { format!("\nreport\n{text}") }
 }

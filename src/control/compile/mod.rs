@@ -113,6 +113,7 @@ impl Compiler {
         accepted.ingresses = manifests.accepted;
 
         let settings = &resources.settings;
+        settings::check_access_log(settings, findings);
         let snapshot = Snapshot {
             listeners,
             certificates: certificates.served,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::Defaults;
 use crate::control::config::{self, HeadBytes, Listen, OptionalLimit, OrUnlimited, Period, PositivePeriod, Quantity, Settings};
 use crate::model::{
-    AccessLogFormat, AccessLogPolicy, ClientTimeouts, DrainPolicy, Limits, LogFields, LogSampling, ProcessSettings, SocketAddress, TlsPolicy,
-    TlsProfile, TlsVersion, UnknownServerName,
+    AccessLogFormat, AccessLogPolicy, ClientTimeouts, Diagnostic, DrainPolicy, FieldName, Limits, LogFields, LogSampling, ObjectKind,
+    ProcessSettings, Reason, SocketAddress, TlsPolicy, TlsProfile, TlsVersion, UnknownServerName,
 };
 
 pub(super) fn unknown_server_name(settings: &Settings) -> UnknownServerName {
@@ -80,6 +80,25 @@ pub(super) fn access_log(settings: &Settings) -> AccessLogPolicy {
         request_headers: given.request_headers.iter().map(|name| name.0.clone()).collect(),
         redact: given.redact.iter().map(|redact| (*redact).into()).collect(),
         sampling: given.sampling.map_or(LogSampling::ALL, |share| LogSampling(share.0)),
+    }
+}
+
+/// Keys of the access log that another one takes the effect from.
+pub(super) fn check_access_log(settings: &Settings, findings: &mut Vec<Diagnostic>) {
+    let (given, policy) = (&settings.access_log, access_log(settings));
+    let mut has_no_effect = |key: &str, why: &str, help: &str| {
+        let finding = Diagnostic::warning(Reason::NotApplied, format!("accessLog.{key} has no effect: {why}"));
+        findings.push(finding.about(ObjectKind::Configuration, format!("accessLog.{key}")).help(help));
+    };
+    if given.fields.is_some() && policy.format != AccessLogFormat::Json {
+        has_no_effect("fields", "only lines in JSON are made of fields", "leave it out, or write format: json");
+    }
+    if !policy.request_headers.is_empty() {
+        if policy.format != AccessLogFormat::Json {
+            has_no_effect("requestHeaders", "only lines in JSON have room for them", "leave it out, or write format: json");
+        } else if !policy.fields.has(FieldName::RequestHeaders) {
+            has_no_effect("requestHeaders", "accessLog.fields does not list request_headers", "add request_headers to accessLog.fields");
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Traffic {
     pub server_errors: u64,
     /// Complete TLS handshakes.
     pub handshakes: u64,
-    /// How long the exchanges took, but for those that became tunnels.
+    /// How long those took that a backend answered, but for those that became tunnels.
     pub latency: Latency,
 }
 
@@ -41,7 +41,8 @@ impl Traffic {
         let status = counted_status(sample.status);
         self.requests += 1;
         self.server_errors += u64::from(is_server_error(status));
-        if !is_tunnel(status) {
+        // Our own answers take no time, and would hide in an outage how long the others take.
+        if sample.from_backend && !is_tunnel(status) {
             self.latency.observe(sample.duration);
         }
     }
