@@ -1,12 +1,12 @@
 //! The wiring, in numbered steps: the only file that sees every folder. What the steps do is elsewhere; this is their
 //! order, and what happens to the process if one of them fails.
 
+mod announcement;
 mod explainer;
 mod failure;
 pub(crate) mod places;
 mod signals;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,8 @@ use std::time::Duration;
 use crate::admin::{Admin, Makers, Token, Views, Watchers};
 use crate::cli::{NO, USAGE, output};
 use crate::control::{Control, Status};
-use crate::date::rfc3339;
 use crate::drain::{Drain, Stage};
-use crate::model::{Check, ControlStatus, Explain, ProcessSettings, ProxyStatus, PublishedSocket, Snapshot, SocketAddress};
+use crate::model::{ControlStatus, Explain, ProcessSettings, ProxyStatus, SocketAddress};
 use crate::proxy::{self, PortTaken, Proxy};
 use crate::settings::{Served, Settings};
 use crate::telemetry::spans::Spans;
@@ -151,7 +150,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     drain.spawn_background("control", control.follow(proxy.clone()));
     // 10. The good news.
     let served = Served { sockets: proxy.sockets(), admin: admin_address, snapshot: first.clone(), report: status.report() };
-    announce(&served, &first, [status.checks(), proxy.ready_checks()].concat());
+    announcement::tell(&served, &first, [status.checks(), proxy.ready_checks()].concat());
     if let Some(companion) = &settings.companion {
         // What it prints comes after what the log says.
         logging::flush(SHORTLY);
@@ -173,50 +172,6 @@ fn bind_admin(address: SocketAddress, taken: PortTaken) -> Result<Admin, Failure
         PortTaken::TryNext => true,
     };
     Admin::bind(address, next_port).map_err(|error| failure::admin_unavailable(address, &error))
-}
-
-/// So many certificates and so many sockets are named when the process starts, so that all that it says then fits on a
-/// screen; the status page has the others.
-const MOST_CERTIFICATES: usize = 2;
-const MOST_SOCKETS: usize = 3;
-
-/// What is served where, with which certificate until when, and where to look: a line each.
-fn announce(served: &Served, snapshot: &Snapshot, missing: Vec<Check>) {
-    for certificate in snapshot.certificates.iter().take(MOST_CERTIFICATES) {
-        let facts = certificate.pair.facts();
-        let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
-        tracing::info!(target: "genkan", names = names.join(","), until = rfc3339(facts.not_after), source = %certificate.name, "certificate");
-    }
-    if let Some(more) = snapshot.certificates.len().checked_sub(MOST_CERTIFICATES).filter(|more| *more > 0) {
-        tracing::info!(target: "genkan", more, "more certificates; genkan status and the status page have all of them");
-    }
-    for PublishedSocket { listeners, address, https } in served.sockets.iter().take(MOST_SOCKETS) {
-        let protocol = if *https { "HTTPS" } else { "HTTP" };
-        tracing::info!(target: "genkan", listeners = listeners.join(","), %address, protocol, "listening");
-    }
-    if let Some(more) = served.sockets.len().checked_sub(MOST_SOCKETS).filter(|more| *more > 0) {
-        tracing::info!(target: "genkan", more, "listening at more addresses; the status page has all of them");
-    }
-    let socket = snapshot.process.admin_socket.as_ref().map(|path| path.display().to_string());
-    if served.admin.is_some() || socket.is_some() {
-        let address = served.admin.map(|address| address.to_string());
-        let page = served.admin.map(|address| format!("http://{}/", reachable(address)));
-        tracing::info!(target: "genkan", address, page, socket, "admin");
-    }
-    let routes = snapshot.shared().all().count();
-    let (listeners, backends) = (snapshot.listeners.len(), snapshot.backends.len());
-    let missing: Vec<String> = missing.into_iter().filter_map(|check| Some(format!("{}: {}", check.name, check.failure?))).collect();
-    if missing.is_empty() {
-        tracing::info!(target: "genkan", listeners, routes, backends, "ready");
-    } else {
-        tracing::warn!(target: "genkan", listeners, routes, backends, missing = missing.join("; "), "started, and not ready yet");
-    }
-}
-
-/// Where an address that may be every one is found from here.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let here = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
-    SocketAddr::new(if address.ip().is_unspecified() { here } else { address.ip() }, address.port())
 }
 
 impl Running {

@@ -169,6 +169,10 @@ async fn log_metrics_and_page_say_the_same_of_every_error() {
         assert_eq!(ask(&proxy, failing).await, failing.status, "{}", failing.what);
         failing.evidence.is_there(&proxy, failing.what).await;
     }
+    // Those that are alike are counted, in words that need no manual.
+    ask(&proxy, &FAILING[0]).await;
+    let alike = "<b>2</b> 502 <code>failed_to_connect_to_backend</code> The endpoint took no connection";
+    wait_until(alike, DEADLINE, async || proxy.admin("/failures").await.text().contains(alike)).await;
 
     // What goes wrong without a request.
     let probe = Evidence {
