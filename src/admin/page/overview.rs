@@ -109,8 +109,8 @@ fn plots(steps: &[Step]) -> Vec<Plot> {
     vec![
         plot("Requests", "/s", |traffic| Some(traffic.requests_per_second)),
         plot("Errors (5xx)", " %", |traffic| Some(traffic.error_share * 100.0)),
-        plot("Backends: median time", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p50)),
-        plot("Backends: 99 of 100 within", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p99)),
+        plot("Backends, median", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p50)),
+        plot("Backends, 99 of 100", " ms", |traffic| traffic.latency_ms.as_ref().map(|latency| latency.p99)),
         Plot::of("Open connections", "", &connections),
         plot("TLS handshakes", "/s", |traffic| Some(traffic.handshakes_per_second)),
     ]
