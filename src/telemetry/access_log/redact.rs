@@ -34,8 +34,9 @@ pub(in crate::telemetry) fn path<'p>(policy: &AccessLogPolicy, path: &'p str) ->
 /// Whether the value of a field is a secret, or likely to be one.
 pub(super) fn is_secret(name: &HeaderName) -> bool {
     let known = [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE, header::SET_COOKIE];
-    let words = ["token", "secret", "password", "api-key", "apikey", "signature", "auth", "session", "jwt", "credential", "cookie"];
-    known.contains(name) || words.iter().any(|word| name.as_str().contains(word))
+    let words = ["token", "secret", "password", "api-key", "apikey", "signature", "session", "jwt", "credential", "cookie"];
+    let name_words = || name.as_str().split('-');
+    known.contains(name) || name_words().any(|word| word == "auth") || words.iter().any(|word| name.as_str().contains(word))
 }
 
 /// Where a client came from, without what a query or a fragment may hold; nothing of it where paths are not written,
@@ -66,6 +67,8 @@ mod tests {
             ("x-auth-token", true),
             ("x-goog-iap-jwt-assertion", true),
             ("x-session-id", true),
+            ("x-auth", true),
+            ("x-author", false),
             ("x-tenant", false),
             ("accept", false),
         ] {
