@@ -4,7 +4,6 @@
 mod announcement;
 mod explainer;
 mod failure;
-pub(crate) mod places;
 mod signals;
 
 use std::process::ExitCode;

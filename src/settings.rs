@@ -1,5 +1,7 @@
 //! What the process was started with; never changes. A command makes it, `app` takes it apart.
 
+pub mod places;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use super::places;
 use crate::cli::output::{self, Stream};
 use crate::cli::report::{self, Form};
 use crate::cli::{NO, USAGE, WARNINGS, counts};
 use crate::control::Refused;
 use crate::model::{Diagnostic, ObjectKind, Reason, Report, Severity, SocketAddress};
 use crate::proxy::port_holder;
+use crate::settings::places;
 use crate::telemetry::logging;
 
 /// What is told, and the exit code.

@@ -10,8 +10,8 @@ use super::look::{Look, look};
 use super::output::Stream;
 use super::report::{self, Form};
 use super::{NO, Refusal, USAGE, WARNINGS, input};
-use crate::app::places;
 use crate::model::Severity;
+use crate::settings::places;
 
 /// Say everything that is wrong with a configuration; change nothing
 ///

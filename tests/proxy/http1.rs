@@ -449,7 +449,7 @@ async fn a_websocket_is_a_tunnel_until_either_side_closes() {
     assert!(seen.get("connection").is_some_and(|value| value.eq_ignore_ascii_case("upgrade")), "{seen:?}");
     assert!(seen.has("sec-websocket-key"));
     drop(client);
-    wait_until("the tunnel ends at the backend, too", super::support::DEADLINE, async || backend.open_connections() == 0).await;
+    wait_until("the tunnel ends at the backend, too", DEADLINE, async || backend.open_connections() == 0).await;
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::admin::Token;
 use crate::model::{Diagnostic, ObjectKind, ProcessSettings, Reason};
 
 /// What would keep a process from starting on this machine, as far as it can be told without touching anything.
-pub(crate) fn missing(process: &ProcessSettings) -> Vec<Diagnostic> {
+pub fn missing(process: &ProcessSettings) -> Vec<Diagnostic> {
     let log = process.access_log.as_deref().and_then(|path| Some(access_log(Some(path), &can_append(path).err()?)));
     let socket = process.admin_socket.as_deref().and_then(|path| Some(admin_socket(path, &has_folder(path).err()?)));
     let token = process.admin_token.as_deref().and_then(|path| Some(admin_token(path, &Token::open(path).err()?)));
@@ -28,7 +28,8 @@ fn has_folder(path: &Path) -> io::Result<()> {
     if fs::metadata(folder)?.is_dir() { Ok(()) } else { Err(ErrorKind::NotADirectory.into()) }
 }
 
-pub(super) fn access_log(path: Option<&Path>, error: &io::Error) -> Diagnostic {
+/// What is wrong with the access log's file; with standard output, where there is none.
+pub fn access_log(path: Option<&Path>, error: &io::Error) -> Diagnostic {
     let path = path.unwrap_or(Path::new("standard output")).display();
     Diagnostic::error(Reason::FileUnreadable, format!("the access log cannot be written to {path}: {error}"))
         .about(ObjectKind::Configuration, "accessLog.file")
@@ -36,14 +37,16 @@ pub(super) fn access_log(path: Option<&Path>, error: &io::Error) -> Diagnostic {
         .help("a file in a folder that this user may write to; without accessLog.file, lines go to standard output")
 }
 
-pub(super) fn admin_socket(path: &Path, error: &io::Error) -> Diagnostic {
+/// What is wrong with the place of the admin socket.
+pub fn admin_socket(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Reason::FileUnreadable, format!("the admin pages cannot listen on {}: {error}", path.display()))
         .about(ObjectKind::Configuration, "admin.unixSocket")
         .effect("the process does not start: nobody could see whether it is ready")
         .help("a path in a folder that this user may write to, where there is nothing yet")
 }
 
-pub(super) fn admin_token(path: &Path, error: &io::Error) -> Diagnostic {
+/// What is wrong with the file of the admin token.
+pub fn admin_token(path: &Path, error: &io::Error) -> Diagnostic {
     Diagnostic::error(Reason::FileUnreadable, format!("the admin token cannot be read from {}: {error}", path.display()))
         .about(ObjectKind::Configuration, "admin.token")
         .effect("the process does not start: nobody could be let in")
