@@ -9,6 +9,7 @@ use super::Refusal;
 use super::ask::AdminFlags;
 use super::flags::Format;
 use super::output::{Stream, printable};
+use crate::model::StatusFilter;
 use crate::percent::encode;
 
 /// Watch the exchanges of a running process, as they end
@@ -61,12 +62,9 @@ impl Tap {
     }
 }
 
-/// `404`, or `4xx`.
-fn status(text: &str) -> Result<String, String> {
-    let text = text.to_lowercase();
-    let is_class = text.strip_suffix("xx").is_some_and(|class| matches!(class, "1" | "2" | "3" | "4" | "5"));
-    let is_status = text.len() == 3 && text.parse::<u16>().is_ok_and(|status| status == 0 || (100..600).contains(&status));
-    if text.is_empty() || is_class || is_status { Ok(text) } else { Err("write a status such as 404, or a class such as 5xx".to_owned()) }
+/// `404`, or `4xx`: as it is asked for.
+fn status(text: &str) -> Result<String, &'static str> {
+    StatusFilter::parse(text).map(|_| text.to_owned()).ok_or("write a status such as 404, or a class such as 5xx")
 }
 
 /// One line: when, what, how it went, where it went.

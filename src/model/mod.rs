@@ -17,6 +17,7 @@ mod route_set;
 mod snapshot;
 mod socket;
 mod status;
+mod status_filter;
 
 pub use access_log::{AccessLogFormat, AccessLogPolicy, FieldName, LogField, LogFields, Redaction};
 pub use backend::{AffinityCookie, Backend, BackendLimits, BackendTimeouts, EndpointAddress, LoadBalancing, Outliers, Readiness};
@@ -37,3 +38,4 @@ pub use status::{
     CertificateHistory, Check, ControlStatus, EndpointState, EndpointStatus, Explain, Explained, PROBES_KEPT, ProbeResult, ProxyStatus, Publish,
     PublishedSocket,
 };
+pub use status_filter::StatusFilter;

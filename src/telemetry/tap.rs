@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::access_log::{Record, redact};
-use crate::model::AccessLogPolicy;
+use crate::model::{AccessLogPolicy, StatusFilter};
 
 /// Who watches.
 #[derive(Debug, Default)]
@@ -34,8 +34,8 @@ struct Tap {
 pub struct Wanted {
     /// In what is shown, without regard to case; empty: everything.
     pub text: String,
-    /// `404`, or `4xx` for a class; empty: every status.
-    pub status: String,
+    /// With which status.
+    pub status: StatusFilter,
     /// In a second at most: what comes beyond that is left out.
     pub per_second: u32,
 }
@@ -83,14 +83,7 @@ impl Tap {
 
 impl Wanted {
     fn matches(&self, policy: &AccessLogPolicy, record: &Record<'_>) -> bool {
-        self.fits(record.status) && (self.text.is_empty() || self.is_in(policy, record))
-    }
-
-    fn fits(&self, status: u16) -> bool {
-        self.status.is_empty() || {
-            let status = status.to_string();
-            self.status.strip_suffix("xx").map_or(self.status == status, |class| status.starts_with(class))
-        }
+        self.status.has(record.status) && (self.text.is_empty() || self.is_in(policy, record))
     }
 
     /// In what may be read of it: what is redacted must not be found out by asking for it.
@@ -112,7 +105,7 @@ mod tests {
     use crate::telemetry::fake::record;
 
     fn wanted(text: &str, status: &str, per_second: u32) -> Wanted {
-        Wanted { text: text.to_owned(), status: status.to_owned(), per_second }
+        Wanted { text: text.to_owned(), status: StatusFilter::parse(status).unwrap(), per_second }
     }
 
     #[test]
@@ -123,7 +116,6 @@ mod tests {
             ("cart", "", true),
             ("web", "4xx", true),
             ("", "404", true),
-            ("", "40", false),
             ("", "5xx", false),
             ("other", "", false),
             ("127.0.0.1", "", true),
