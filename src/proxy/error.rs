@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io;
 
+use crate::telemetry::reasons;
+
 /// A request that could not be answered by its backend.
 #[derive(Debug)]
 pub struct ProxyError {
@@ -153,27 +155,27 @@ impl ErrorKind {
     /// The word of logs and metrics.
     pub fn reason(self) -> &'static str {
         match self {
-            Self::BadRequest(_) => "bad_request",
-            Self::MethodRefused => "method_refused",
-            Self::RequestHeadTooLarge => "request_head_too_large",
-            Self::TargetTooLong => "request_target_too_long",
-            Self::RequestBodyTooLarge => "request_body_too_large",
-            Self::RequestBodyTimedOut => "client_timed_out",
-            Self::ClientLeft => "client_disconnected_before_any_response",
-            Self::ExpectationUnknown => "expectation_unknown",
-            Self::RequestLoop => "request_loop_detected",
-            Self::PlainHttpRejected => "plain_http_rejected",
-            Self::Misdirected => "misdirected",
-            Self::NoRoute => "no_route",
-            Self::RouteBroken => "route_broken",
-            Self::NoReadyEndpoint => "failed_to_pick_backend",
-            Self::EndpointsFull => "backend_full",
-            Self::OutOfResources => "out_of_resources",
-            Self::ConnectFailed | Self::ConnectTimedOut => "failed_to_connect_to_backend",
-            Self::ClosedBeforeHead => "backend_connection_closed_before_data_sent_to_client",
-            Self::ResponseTimedOut | Self::RequestTimedOut => "backend_timeout",
-            Self::BadResponse(_) | Self::ResponseHeadTooLarge => "backend_response_invalid",
-            Self::BodyCut | Self::BodyTimedOut => "backend_connection_closed_after_partial_response_sent",
+            Self::BadRequest(_) => reasons::BAD_REQUEST,
+            Self::MethodRefused => reasons::METHOD_REFUSED,
+            Self::RequestHeadTooLarge => reasons::REQUEST_HEAD_TOO_LARGE,
+            Self::TargetTooLong => reasons::REQUEST_TARGET_TOO_LONG,
+            Self::RequestBodyTooLarge => reasons::REQUEST_BODY_TOO_LARGE,
+            Self::RequestBodyTimedOut => reasons::CLIENT_TIMED_OUT,
+            Self::ClientLeft => reasons::CLIENT_LEFT_BEFORE_RESPONSE,
+            Self::ExpectationUnknown => reasons::EXPECTATION_UNKNOWN,
+            Self::RequestLoop => reasons::REQUEST_LOOP_DETECTED,
+            Self::PlainHttpRejected => reasons::PLAIN_HTTP_REJECTED,
+            Self::Misdirected => reasons::MISDIRECTED,
+            Self::NoRoute => reasons::NO_ROUTE,
+            Self::RouteBroken => reasons::ROUTE_BROKEN,
+            Self::NoReadyEndpoint => reasons::FAILED_TO_PICK_BACKEND,
+            Self::EndpointsFull => reasons::BACKEND_FULL,
+            Self::OutOfResources => reasons::OUT_OF_RESOURCES,
+            Self::ConnectFailed | Self::ConnectTimedOut => reasons::FAILED_TO_CONNECT_TO_BACKEND,
+            Self::ClosedBeforeHead => reasons::BACKEND_CLOSED_BEFORE_DATA,
+            Self::ResponseTimedOut | Self::RequestTimedOut => reasons::BACKEND_TIMEOUT,
+            Self::BadResponse(_) | Self::ResponseHeadTooLarge => reasons::BACKEND_RESPONSE_INVALID,
+            Self::BodyCut | Self::BodyTimedOut => reasons::BACKEND_CLOSED_AFTER_PART,
         }
     }
 }
@@ -228,7 +230,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::ErrorKind::*;
-    use crate::telemetry::reasons::REASONS;
+    use crate::telemetry::reasons::{self, REASONS};
 
     #[test]
     fn every_word_is_explained_and_no_other() {
@@ -260,7 +262,7 @@ mod tests {
             RequestTimedOut,
         ];
         // Of exchanges that were relayed: one that the client left, and one that failed by the backend's own word.
-        let relayed = ["client_disconnected_after_partial_response", "response_sent_by_backend"];
+        let relayed = [reasons::CLIENT_LEFT_AFTER_PART, reasons::RESPONSE_SENT_BY_BACKEND];
         let used: BTreeSet<&str> = kinds.into_iter().map(super::ErrorKind::reason).chain(relayed).collect();
         assert_eq!(used, REASONS.iter().map(|reason| reason.word).collect());
     }

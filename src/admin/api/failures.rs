@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::admin::Views;
 use crate::date::rfc3339_millis;
-use crate::telemetry::Failure;
+use crate::telemetry::{Failure, reasons};
 
 /// The list.
 #[derive(Serialize, JsonSchema)]
@@ -50,7 +50,7 @@ impl From<Failure> for FailedExchange {
             host: failure.host,
             path: failure.path,
             status: failure.status,
-            reason: failure.reason.unwrap_or("response_sent_by_backend"),
+            reason: failure.reason.unwrap_or(reasons::RESPONSE_SENT_BY_BACKEND),
             route: failure.route,
             backend: failure.backend,
             endpoint: failure.endpoint,

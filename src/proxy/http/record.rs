@@ -22,7 +22,7 @@ use crate::proxy::backend::{Backend, Endpoint};
 use crate::proxy::body::{Frame, Length, ResponseBody};
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
 use crate::proxy::random::Random;
-use crate::telemetry::{self, ExchangeSample, Failure, Label};
+use crate::telemetry::{self, ExchangeSample, Failure, Label, reasons};
 
 /// One exchange, from its head on.
 pub struct Record {
@@ -147,7 +147,7 @@ impl Notes {
 
     fn reason(&self) -> Option<&'static str> {
         match (self.error, self.status) {
-            (Some(ErrorKind::ClientLeft), Some(_)) => Some("client_disconnected_after_partial_response"),
+            (Some(ErrorKind::ClientLeft), Some(_)) => Some(reasons::CLIENT_LEFT_AFTER_PART),
             (Some(error), _) => Some(error.reason()),
             (None, None) => Some(ErrorKind::ClientLeft.reason()),
             (None, Some(_)) => None,
