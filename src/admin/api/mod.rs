@@ -33,8 +33,8 @@ pub(super) struct View {
     pub(super) name: &'static str,
     /// What it shows.
     pub(super) about: &'static str,
-    /// Whether it is a part of a list that may be long.
-    is_paged: bool,
+    /// What may be asked for in its query.
+    parameters: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     show: fn(&Views, &Page) -> String,
 }
@@ -44,42 +44,42 @@ pub(super) const VIEWS: &[View] = &[
     View {
         name: "status",
         about: "version, readiness, configuration, traffic",
-        is_paged: false,
+        parameters: &[],
         schema: SchemaGenerator::subschema_for::<overview::Overview>,
         show: |views, _| json(&overview::Overview::of(views)),
     },
     View {
         name: "backends",
         about: "endpoints, their probes and their load",
-        is_paged: true,
+        parameters: &["q", "offset", "limit", "probes"],
         schema: SchemaGenerator::subschema_for::<backends::Backends>,
         show: |views, page| json(&backends::Backends::of(views, page)),
     },
     View {
         name: "certificates",
         about: "names, validity, refusals",
-        is_paged: false,
+        parameters: &[],
         schema: SchemaGenerator::subschema_for::<certificates::Certificates>,
         show: |views, _| json(&certificates::Certificates::of(views)),
     },
     View {
         name: "routes",
         about: "hosts, paths, where they lead, how often",
-        is_paged: true,
+        parameters: &["q", "offset", "limit"],
         schema: SchemaGenerator::subschema_for::<routes::Routes>,
         show: |views, page| json(&routes::Routes::of(views, page)),
     },
     View {
         name: "report",
         about: "what is wrong with the configuration",
-        is_paged: false,
+        parameters: &[],
         schema: SchemaGenerator::subschema_for::<report::Findings<'_>>,
         show: |views, _| json(&report::Findings::of(&views.control.report())),
     },
     View {
         name: "failures",
         about: "the last exchanges that went wrong",
-        is_paged: false,
+        parameters: &[],
         schema: SchemaGenerator::subschema_for::<failures::Failures>,
         show: |views, _| json(&failures::Failures::of(views)),
     },

@@ -58,20 +58,18 @@ fn answers(schema: &Value, problem: &Value) -> Value {
 const TOKEN: &str = "the token was not shown";
 const ELSEWHERE: &str = "there is no token, and the request does not come from this machine";
 
+/// Those of a part of a list, which [`super::query::Page`] reads.
 fn parameters(view: &View) -> Value {
-    if !view.is_paged {
-        return json!([]);
-    }
-    let mut parameters = vec![
-        parameter("q", "only what contains this text, whatever the case", &json!({ "type": "string" })),
-        parameter("offset", "how many are left out", &json!({ "type": "integer", "minimum": 0, "default": 0 })),
-        parameter("limit", "how many are shown at most", &json!({ "type": "integer", "minimum": 0, "maximum": 10000, "default": 1000 })),
+    let whole = |default: Value| json!({ "type": "integer", "minimum": 0, "default": default });
+    let mut limit = whole(json!(1000));
+    limit["maximum"] = json!(10000);
+    let all = [
+        ("q", "only what contains this text, whatever the case", json!({ "type": "string" })),
+        ("offset", "how many are left out", whole(json!(0))),
+        ("limit", "how many are shown at most", limit),
+        ("probes", "how many of the last probes of each endpoint are shown", whole(json!(PROBES_KEPT))),
     ];
-    if view.name == "backends" {
-        let schema = json!({ "type": "integer", "minimum": 0, "default": PROBES_KEPT });
-        parameters.push(parameter("probes", "how many of the last probes of each endpoint are shown", &schema));
-    }
-    parameters.into()
+    all.iter().filter(|(name, ..)| view.parameters.contains(name)).map(|(name, about, schema)| parameter(name, about, schema)).collect()
 }
 
 /// Which exchanges are wanted.
