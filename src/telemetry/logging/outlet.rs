@@ -1,5 +1,6 @@
 //! Lines on their way to standard error, through a thread that may wait for whoever reads it. Whoever says something does
-//! not: what finds no room is counted, and told once there is room again.
+//! not: what finds no room is counted, and told once there is room again. Lines keep their order over all threads, which
+//! the queue of the access log gives up for speed.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -17,10 +17,8 @@ pub(super) struct Counts {
     pub(super) exchanges: Map<Group, Exchanges>,
     /// By reason and route.
     pub(super) errors: Map<(&'static str, Label), u64>,
-    /// By listener: exchanges that began.
-    pub(super) begun: Tally<Label>,
-    /// By listener: exchanges that ended.
-    pub(super) ended: Tally<Label>,
+    /// By listener: exchanges, from their beginning to their end.
+    pub(super) in_flight: Map<Label, Opened>,
     /// By the cloud's word; few.
     pub(super) status_details: Tally<&'static str>,
     /// By listener.
@@ -82,7 +80,7 @@ impl Counts {
     /// Counts an exchange that has ended.
     pub(super) fn exchange(&mut self, sample: &ExchangeSample<'_>) {
         let status = counted_status(sample.status);
-        self.ended.add(sample.listener, 1);
+        self.in_flight.entry(sample.listener).or_default().closed += 1;
         let (route, backend) = (sample.route, sample.backend);
         let group = Group { route, backend, class: class(status), protocol: sample.protocol };
         let method = CountedMethod::of(sample.method);
@@ -99,8 +97,7 @@ impl Counts {
     pub(super) fn add(&mut self, other: Self) {
         other.exchanges.into_iter().for_each(|(key, exchanges)| self.exchanges.entry(key).or_default().add(&exchanges));
         other.errors.into_iter().for_each(|(key, n)| *self.errors.entry(key).or_default() += n);
-        self.begun.add_all(&other.begun);
-        self.ended.add_all(&other.ended);
+        other.in_flight.into_iter().for_each(|(key, opened)| self.in_flight.entry(key).or_default().add(opened));
         self.status_details.add_all(&other.status_details);
         other.ejections.into_iter().for_each(|(key, n)| *self.ejections.entry(key).or_default() += n);
         other.retries.into_iter().for_each(|(key, n)| *self.retries.entry(key).or_default() += n);
@@ -172,10 +169,6 @@ impl<T: Copy + PartialEq> Tally<T> {
 
     fn add_all(&mut self, other: &Self) {
         other.iter().for_each(|(thing, n)| self.add(thing, n));
-    }
-
-    pub(super) fn get(&self, thing: T) -> u64 {
-        self.0.iter().find(|(known, _)| *known == thing).map_or(0, |(_, n)| *n)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (T, u64)> {

@@ -30,8 +30,8 @@ pub(super) fn gather(metrics: &Metrics, control: &dyn ControlStatus, proxy: &dyn
 
 fn exchanges(scrape: &mut Scrape, metrics: &Metrics, counts: &Counts) {
     let names = lock(&metrics.names);
-    for (listener, begun) in counts.begun.iter() {
-        scrape.whole(&table::HTTP_REQUESTS_IN_FLIGHT, [names.name(listener)], begun.saturating_sub(counts.ended.get(listener)));
+    for (listener, exchanges) in &counts.in_flight {
+        scrape.whole(&table::HTTP_REQUESTS_IN_FLIGHT, [names.name(*listener)], exchanges.open());
     }
     for ((reason, route), n) in &counts.errors {
         scrape.whole(&table::PROXY_ERRORS, [reason, names.name(*route)], *n);

@@ -47,7 +47,7 @@ impl WorkerMetrics {
 
     /// Counts an exchange that has begun.
     pub fn exchange_begun(&self, listener: Label) {
-        lock(&self.counting).counts.begun.add(listener, 1);
+        lock(&self.counting).counts.in_flight.entry(listener).or_default().opened += 1;
     }
 
     /// Counts an exchange that has ended.
