@@ -149,7 +149,7 @@ async fn start(settings: &mut Settings, drain: &Drain) -> Result<Running, Failur
     drain.spawn_background("control", control.follow(proxy.clone()));
     // 10. The good news.
     let served = Served { sockets: proxy.sockets(), admin: admin_address, snapshot: first.clone(), report: status.report() };
-    announcement::tell(&served, &first, [status.checks(), proxy.ready_checks()].concat());
+    announcement::tell(&served, [status.checks(), proxy.ready_checks()].concat());
     if let Some(companion) = &settings.companion {
         // What it prints comes after what the log says.
         logging::flush(SHORTLY);

@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::date::rfc3339;
-use crate::model::{Check, PublishedSocket, Snapshot};
+use crate::model::{Check, PublishedSocket};
 use crate::settings::Served;
 
 /// So many certificates and so many sockets are named when the process starts, so that all that it says then fits on a
@@ -13,7 +13,8 @@ const MOST_CERTIFICATES: usize = 2;
 const MOST_SOCKETS: usize = 3;
 
 /// What is served where, with which certificate until when, and where to look: a line each.
-pub(super) fn tell(served: &Served, snapshot: &Snapshot, missing: Vec<Check>) {
+pub(super) fn tell(served: &Served, checks: Vec<Check>) {
+    let snapshot = &served.snapshot;
     for certificate in snapshot.certificates.iter().take(MOST_CERTIFICATES) {
         let facts = certificate.pair.facts();
         let names: Vec<String> = facts.names.iter().map(ToString::to_string).collect();
@@ -37,7 +38,7 @@ pub(super) fn tell(served: &Served, snapshot: &Snapshot, missing: Vec<Check>) {
     }
     let routes = snapshot.shared().all().count();
     let (listeners, backends) = (snapshot.listeners.len(), snapshot.backends.len());
-    let missing: Vec<String> = missing.into_iter().filter_map(|check| Some(format!("{}: {}", check.name, check.failure?))).collect();
+    let missing: Vec<String> = checks.into_iter().filter_map(|check| Some(format!("{}: {}", check.name, check.failure?))).collect();
     if missing.is_empty() {
         tracing::info!(target: "genkan", listeners, routes, backends, "ready");
     } else {

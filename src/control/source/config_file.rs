@@ -101,6 +101,8 @@ impl ConfigSource {
             for (name, kept) in before.iter().filter(|(name, _)| name.starts_with(&document.name)) {
                 reader.take_again(kept);
                 self.good.insert(name.clone(), kept.clone());
+            }
+            if self.good.contains_key(&document.name) {
                 for finding in &mut reader.findings[found..] {
                     finding.effect.get_or_insert_with(|| "nothing of the file is taken as it is now; what it was before goes on".to_owned());
                 }

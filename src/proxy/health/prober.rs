@@ -194,13 +194,13 @@ impl Watching {
             }
             Outcome::Failed { why, .. } => format!("{}: {why}", self.probe),
         };
-        let before = self.endpoint.health().state;
+        let was_ready = self.endpoint.is_ready();
         if self.endpoint.set_health(verdict.state, reason.clone()) {
             if verdict.state == EndpointState::Ready {
                 self.endpoint.trust();
             }
             self.changes.tell(verdict.state, backend, endpoint, &reason);
-            if before == EndpointState::Ready && !self.backend.borrow().endpoints.iter().any(|endpoint| endpoint.is_ready()) {
+            if was_ready && !self.backend.borrow().endpoints.iter().any(|endpoint| endpoint.is_ready()) {
                 tracing::warn!(backend, effect = "its requests are answered with 503", "the last endpoint of a backend is no longer ready");
             }
         }
