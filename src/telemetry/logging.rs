@@ -55,12 +55,16 @@ pub fn start(settings: &LogSettings) -> Result<(), InvalidFilter> {
     let open = || OUTLET.get().map_or_else(|| Box::new(io::stderr()) as Box<dyn Write>, |outlet| Box::new(outlet.clone()));
     let layer = layer(settings, open, colours())?;
     if OUTLET.get().is_none()
-        && let Ok(outlet) = Outlet::to(io::stderr())
+        && let Ok(outlet) = Outlet::to(io::stderr(), tell_of_lost)
     {
         let _ = OUTLET.set(outlet); // Somebody else was faster.
     }
     let _ = tracing_subscriber::registry().with(layer).try_init(); // Already started.
     Ok(())
+}
+
+fn tell_of_lost(lines: u64) {
+    tracing::warn!(lines, "lines of this log were lost: standard error takes them too slowly");
 }
 
 /// Of the process, as its log is. Without a thread for it, lines are written by whoever says them.

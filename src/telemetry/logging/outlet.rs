@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -30,12 +30,12 @@ const MOST: usize = 1024;
 const AGAIN: Duration = Duration::from_millis(5);
 
 impl Outlet {
-    /// Writes to a sink from a thread of its own.
-    pub(super) fn to(sink: impl Write + Send + 'static) -> io::Result<Self> {
+    /// Writes to a sink from a thread of its own, which tells how many lines were lost once there is room again.
+    pub(super) fn to(sink: impl Write + Send + 'static, tell: impl Fn(u64) + Send + 'static) -> io::Result<Self> {
         let (messages, taken) = sync_channel(MOST);
         let lost = Arc::new(AtomicU64::new(0));
         let outlet = Self { messages, lost: lost.clone() };
-        thread::Builder::new().name("log".to_owned()).spawn(move || run(&taken, sink, &lost))?;
+        thread::Builder::new().name("log".to_owned()).spawn(move || run(&taken, sink, &lost, tell))?;
         Ok(outlet)
     }
 
@@ -68,23 +68,34 @@ impl Write for Outlet {
     }
 }
 
-fn run(messages: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64) {
-    while let Ok(message) = messages.recv() {
+fn run(messages: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64, tell: impl Fn(u64)) {
+    loop {
+        let message = match messages.try_recv() {
+            Ok(message) => message,
+            Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                // What tells of them comes through here as well. Before everything is written it would be lost itself.
+                let lines = lost.swap(0, Ordering::Relaxed);
+                if lines > 0 {
+                    tell(lines);
+                }
+                match messages.recv() {
+                    Ok(message) => message,
+                    Err(_) => return,
+                }
+            }
+        };
         match message {
             // Where it is closed, there is nowhere to say so.
             Message::Line(line) => drop(sink.write_all(&line)),
             Message::Mark(written) => drop(written.try_send(())),
-        }
-        let lines = lost.swap(0, Ordering::Relaxed);
-        if lines > 0 {
-            // It comes through here as well, now that there is room.
-            tracing::warn!(lines, "lines of this log were lost: standard error takes them too slowly");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
     use std::sync::mpsc::Sender;
 
     use super::*;
@@ -110,7 +121,12 @@ mod tests {
     #[test]
     fn nobody_waits_for_a_reader_and_lines_keep_their_order() {
         let ((go, waits), (written, lines)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
-        let mut outlet = Outlet::to(Stuck { go: waits, written }).unwrap();
+        // As the log does it, through the same outlet.
+        let telling = Arc::new(OnceLock::<Outlet>::new());
+        let told = telling.clone();
+        let tell = move |lines: u64| told.get().unwrap().clone().write_all(format!("lost {lines}").as_bytes()).unwrap();
+        let mut outlet = Outlet::to(Stuck { go: waits, written }, tell).unwrap();
+        telling.set(outlet.clone()).unwrap();
         for n in 0..2 * MOST {
             outlet.write_all(n.to_string().as_bytes()).unwrap();
         }
@@ -119,8 +135,13 @@ mod tests {
         outlet.flush(Duration::ZERO);
         drop(go);
         outlet.flush(Duration::from_secs(60));
-        let seen: Vec<String> = lines.try_iter().map(|line| String::from_utf8(line).unwrap()).collect();
+        let mut seen = Vec::new();
+        while !seen.last().is_some_and(|line: &String| line.starts_with("lost")) {
+            seen.push(String::from_utf8(lines.recv_timeout(Duration::from_secs(60)).unwrap()).unwrap());
+        }
+        let told = seen.pop().unwrap();
         assert!(seen.len() >= MOST, "{}", seen.len());
         assert!(seen.iter().enumerate().all(|(n, line)| *line == n.to_string()));
+        assert_eq!(told, format!("lost {}", 2 * MOST - seen.len()), "none is lost without a word");
     }
 }
