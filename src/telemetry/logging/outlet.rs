@@ -96,18 +96,20 @@ fn run(messages: &Receiver<Message>, mut sink: impl Write, lost: &AtomicU64, tel
 #[cfg(test)]
 mod tests {
     use std::sync::OnceLock;
-    use std::sync::mpsc::Sender;
+    use std::sync::mpsc::{Sender, channel};
 
     use super::*;
 
     /// Takes nothing until it is told to.
     struct Stuck {
+        begun: Sender<()>,
         go: Receiver<()>,
         written: Sender<Vec<u8>>,
     }
 
     impl Write for Stuck {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.begun.send(()); // Only the first is waited for.
             let _ = self.go.recv(); // Once it has gone it goes on.
             self.written.send(bytes.to_vec()).unwrap();
             Ok(bytes.len())
@@ -120,14 +122,16 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_a_reader_and_lines_keep_their_order() {
-        let ((go, waits), (written, lines)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
+        let ((go, waits), (written, lines), (begun, begins)) = (channel(), channel(), channel());
         // As the log does it, through the same outlet.
         let telling = Arc::new(OnceLock::<Outlet>::new());
         let told = telling.clone();
         let tell = move |lines: u64| told.get().unwrap().clone().write_all(format!("lost {lines}").as_bytes()).unwrap();
-        let mut outlet = Outlet::to(Stuck { go: waits, written }, tell).unwrap();
+        let mut outlet = Outlet::to(Stuck { begun, go: waits, written }, tell).unwrap();
         telling.set(outlet.clone()).unwrap();
-        for n in 0..2 * MOST {
+        outlet.write_all(b"0").unwrap();
+        begins.recv().unwrap();
+        for n in 1..2 * MOST {
             outlet.write_all(n.to_string().as_bytes()).unwrap();
         }
         // One is being written, and the others that had room wait.
