@@ -132,7 +132,8 @@ impl<T: Clone> Table<T> {
     /// What a host ends in, the longest first; nothing where nobody asks for it.
     fn suffixes<'h>(&self, host: Option<&'h str>) -> impl Iterator<Item = &'h str> {
         let first = if self.deep.is_empty() { None } else { host.and_then(parent) };
-        std::iter::successors(first, |suffix| parent(suffix))
+        // Only the whole host may be an address: one that a name ends in is labels like any others.
+        std::iter::successors(first, |suffix| suffix.split_once('.').map(|(_, rest)| rest))
     }
 }
 
