@@ -63,14 +63,14 @@ impl Host {
     /// The name with its first label taken off: what a wildcard must be followed by to cover this host.
     /// `None` for addresses and names of one label.
     pub fn parent(&self) -> Option<&str> {
-        parent(&self.0)
+        Self::parent_of(&self.0)
     }
-}
 
-/// [`Host::parent`] of a text that already has the canonical spelling.
-pub(crate) fn parent(host: &str) -> Option<&str> {
-    let (_, rest) = host.split_once('.')?;
-    (!rest.is_empty() && IpAddr::from_str(host).is_err()).then_some(rest)
+    /// [`Self::parent`] of a text that already has the canonical spelling.
+    pub fn parent_of(host: &str) -> Option<&str> {
+        let (_, rest) = host.split_once('.')?;
+        (!rest.is_empty() && IpAddr::from_str(host).is_err()).then_some(rest)
+    }
 }
 
 impl HostPattern {

@@ -10,8 +10,7 @@ use std::time::SystemTime;
 use foldhash::{HashMap, HashMapExt};
 
 use super::host::canonical;
-use super::table::parent;
-use crate::model::{Certificate, CertificateName, HostPattern, KeyPair, KeyType, UnknownServerName};
+use crate::model::{Certificate, CertificateName, Host, HostPattern, KeyPair, KeyType, UnknownServerName};
 
 /// Certificates, arranged for lookup. Each list is in order of preference: elliptic curves before RSA, whose signatures
 /// cost the server many times as much; then the one that is valid longest, so that a renewal listed beside its
@@ -57,7 +56,7 @@ impl CertificateTable {
     pub fn covering(&self, server_name: &str, can_verify: impl Fn(KeyType) -> bool) -> Option<&KeyPair> {
         let host = canonical(server_name).ok()?;
         let exact = self.exact.get(&*host).map_or(&[][..], Vec::as_slice);
-        let wildcard = parent(&host).and_then(|parent| self.wildcard.get(parent));
+        let wildcard = Host::parent_of(&host).and_then(|parent| self.wildcard.get(parent));
         choose(exact, wildcard.map_or(&[], Vec::as_slice), &can_verify)
     }
 

@@ -17,7 +17,6 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::net::IpAddr;
 
 use foldhash::{HashMap, HashMapExt};
 use http::{HeaderMap, Method};
@@ -25,7 +24,7 @@ use http::{HeaderMap, Method};
 use super::condition::Condition;
 use super::paths::{Paths, Rule};
 use super::reading::lenient_reading;
-use crate::model::{HostPattern, Match, PathMatch};
+use crate::model::{Host, HostPattern, Match, PathMatch};
 
 /// Routes, arranged for lookup.
 ///
@@ -117,30 +116,24 @@ impl<T: Clone> Table<T> {
     /// Whether some route names the host, by itself or by a wildcard. Only such a host may be echoed to a client.
     pub fn knows_host(&self, host: &str) -> bool {
         self.exact.contains_key(host)
-            || parent(host).is_some_and(|parent| self.wildcard.contains_key(parent))
+            || Host::parent_of(host).is_some_and(|parent| self.wildcard.contains_key(parent))
             || self.suffixes(Some(host)).any(|suffix| self.deep.contains_key(suffix))
     }
 
     fn position(&self, request: &Request<'_>) -> Option<usize> {
         let exact = request.host.and_then(|host| self.exact.get(host)?.find(request));
         exact
-            .or_else(|| self.wildcard.get(parent(request.host?)?)?.find(request))
+            .or_else(|| self.wildcard.get(Host::parent_of(request.host?)?)?.find(request))
             .or_else(|| self.suffixes(request.host).find_map(|suffix| self.deep.get(suffix)?.find(request)))
             .or_else(|| self.every.find(request))
     }
 
     /// What a host ends in, the longest first; nothing where nobody asks for it.
     fn suffixes<'h>(&self, host: Option<&'h str>) -> impl Iterator<Item = &'h str> {
-        let first = if self.deep.is_empty() { None } else { host.and_then(parent) };
+        let first = if self.deep.is_empty() { None } else { host.and_then(Host::parent_of) };
         // Only the whole host may be an address: one that a name ends in is labels like any others.
         std::iter::successors(first, |suffix| suffix.split_once('.').map(|(_, rest)| rest))
     }
-}
-
-/// A host without its first label: what a wildcard must be followed by to cover it. An address has no labels.
-pub(super) fn parent(host: &str) -> Option<&str> {
-    let (_, rest) = host.split_once('.')?;
-    (!rest.is_empty() && host.parse::<IpAddr>().is_err()).then_some(rest)
 }
 
 impl fmt::Display for AmbiguousPath {
