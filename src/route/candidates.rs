@@ -167,7 +167,7 @@ mod tests {
     }
 
     fn hosts() -> impl Strategy<Value = &'static str> {
-        prop::sample::select(vec!["", "a.test", "b.a.test", "*.test", "*.a.test", "**.test", "**.a.test"])
+        prop::sample::select(vec!["", "a.test", "b.a.test", "*.test", "*.a.test", "**.test", "**.a.test", "**.2.1", "*.92.0.2.1"])
     }
 
     fn paths() -> impl Strategy<Value = PathMatch> {
@@ -183,7 +183,7 @@ mod tests {
         #[test]
         fn the_winner_is_the_one_that_the_table_finds(
             routes in prop::collection::vec((hosts(), paths()), 1..8),
-            host in prop::sample::select(vec!["a.test", "b.a.test", "c.b.a.test", "test", "x.test"]),
+            host in prop::sample::select(vec!["a.test", "b.a.test", "c.b.a.test", "test", "x.test", "92.0.2.1", "6.92.0.2.1", "7.6.92.0.2.1"]),
             path in prop::sample::select(vec!["/", "/a", "/a/", "/a/b", "/ab", "/a/b/c"]),
         ) {
             let routes: Vec<Match> = routes.into_iter().map(|(host, path)| matches(host, path)).collect();

@@ -4,12 +4,20 @@ use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Conditions, Host, PathMatch};
+use crate::model::{Conditions, PathMatch};
 use crate::route::normalize_path;
+
+/// As the configuration spells it, with `**.` for several labels.
+fn pattern(text: &str) -> HostPattern {
+    match text.strip_prefix("**.") {
+        Some(host) => HostPattern::Deep(Host::parse(host).unwrap()),
+        None => HostPattern::parse(text).unwrap(),
+    }
+}
 
 fn route(hosts: &[&str], path: &str) -> Match {
     let path = path.strip_prefix('=').map_or_else(|| PathMatch::prefix(path), |path| PathMatch::Exact(path.to_owned()));
-    Match { hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(), path, conditions: Conditions::default() }
+    Match { hosts: hosts.iter().map(|host| pattern(host)).collect(), path, conditions: Conditions::default() }
 }
 
 fn table(routes: &[(&[&str], &'static str)]) -> Table<&'static str> {
@@ -73,6 +81,17 @@ fn an_address_is_under_no_wildcard() {
 }
 
 #[test]
+fn a_name_that_ends_in_an_address_is_under_the_wildcards_of_its_labels() {
+    let table = table(&[(&["**.2.1"], "/"), (&["*.92.0.2.1"], "/one")]);
+    for (host, path, expected) in
+        [("6.1.92.0.2.1", "/", Some(&"/")), ("6.92.0.2.1", "/", Some(&"/")), ("6.92.0.2.1", "/one", Some(&"/one")), ("92.0.2.1", "/one", None)]
+    {
+        assert_eq!(table.find(&get(Some(host), path, &HeaderMap::new())), expected, "{host} {path}");
+        assert_eq!(table.knows_host(host), expected.is_some(), "{host}");
+    }
+}
+
+#[test]
 fn the_route_of_an_uncertain_path_must_not_depend_on_who_reads_it() {
     let table = table(&[(&["a.test"], "/admin"), (&["a.test"], "/files"), (&["b.test"], "/admin")]);
     for (host, path, expected) in [
@@ -91,8 +110,9 @@ fn the_route_of_an_uncertain_path_must_not_depend_on_who_reads_it() {
 
 /// Few names, so that routes and requests meet often.
 fn hosts() -> impl Strategy<Value = Vec<HostPattern>> {
-    let host = prop::sample::select(vec!["a.test", "b.test", "*.test", "c.a.test", "*.a.test"]);
-    prop::collection::vec(host.prop_map(|host| HostPattern::parse(host).unwrap()), 0..3)
+    let host =
+        prop::sample::select(vec!["a.test", "b.test", "*.test", "c.a.test", "*.a.test", "**.test", "**.a.test", "**.2.1", "*.92.0.2.1", "92.0.2.1"]);
+    prop::collection::vec(host.prop_map(pattern), 0..3)
 }
 
 fn matches() -> impl Strategy<Value = Match> {
@@ -125,7 +145,10 @@ impl Sent {
 }
 
 fn sent() -> impl Strategy<Value = Sent> {
-    let host = prop::option::weighted(0.9, prop::sample::select(vec!["a.test", "b.test", "c.a.test", "d.a.test", "test"]));
+    let host = prop::option::weighted(
+        0.9,
+        prop::sample::select(vec!["a.test", "b.test", "c.a.test", "d.a.test", "e.d.a.test", "test", "92.0.2.1", "6.92.0.2.1", "7.6.92.0.2.1"]),
+    );
     let path = prop::sample::select(vec!["/", "/a", "/a/", "/a/b", "/a/b/", "/a/b/c/d", "/ab", "/z"]);
     let method = prop::sample::select(vec![Method::GET, Method::POST, Method::PUT]);
     (host, path, method, pairs(), prop::option::of(pairs())).prop_map(|(host, path, method, fields, query)| {
@@ -145,14 +168,19 @@ fn oracle(routes: &[Match], sent: &Sent) -> Option<usize> {
     found.first().map(|&(_, order)| order)
 }
 
-type Precedence = (u8, u8, Reverse<usize>, bool, Reverse<usize>, Reverse<usize>);
+type Precedence = ((u8, Reverse<usize>), u8, Reverse<usize>, bool, Reverse<usize>, Reverse<usize>);
 
 fn precedence(route: &Match, sent: &Sent) -> Option<Precedence> {
     let of_host = |pattern: &HostPattern| {
         let covers = sent.host.is_some_and(|host| pattern.matches(&Host::parse(host).unwrap()));
-        covers.then_some(u8::from(matches!(pattern, HostPattern::Wildcard(_))))
+        let kind = match pattern {
+            HostPattern::Exact(_) => 0,
+            HostPattern::Wildcard(_) => 1,
+            HostPattern::Deep(_) => 2,
+        };
+        covers.then_some((kind, Reverse(pattern.host().as_str().len())))
     };
-    let host = if route.hosts.is_empty() { Some(2) } else { route.hosts.iter().filter_map(of_host).min() }?;
+    let host = if route.hosts.is_empty() { Some((3, Reverse(0))) } else { route.hosts.iter().filter_map(of_host).min() }?;
     let (kind, length) = match &route.path {
         PathMatch::Exact(path) => (sent.path == path).then_some((0, path.len()))?,
         PathMatch::Below(_) => unreachable!("the strategy makes none"),
