@@ -13,7 +13,7 @@ mod trace;
 use http::HeaderValue;
 
 use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, LogSampling, Origin, Origins, Parity, Route, RouteSet, Snapshot};
-use crate::route::{self, Fate, Specific, lenient_reading, normalize_path};
+use crate::route::{self, Fate, Specific, lenient_readings, normalize_path};
 
 pub use asked::Asked;
 pub use text::render;
@@ -58,9 +58,8 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
     };
     let request = route::Request { host: Some(&host), path: &path, query: asked.query(), method: &asked.method, headers: &asked.headers };
     let found = find(set, &request, world.origins, &mut trace);
-    if let Some(lenient) = lenient_reading(&path)
-        && winner(set, &route::Request { path: &lenient, ..request }) != found.map(|route| route.name.clone())
-    {
+    let read = |path: &str| winner(set, &route::Request { path, ..request });
+    if lenient_readings(&path).any(|path| read(&path) != found.map(|route| route.name.clone())) {
         trace.outcome = Outcome::ours(400, "bad_request", "the path can be read in two ways that lead to different routes".to_owned());
         return trace;
     }

@@ -21,5 +21,5 @@ pub use certificate::CertificateTable;
 pub use host::{Authority, InvalidAuthority};
 pub use path::{InvalidPath, normalize_path};
 pub use plain_http::plain_http;
-pub use reading::lenient_reading;
+pub use reading::lenient_readings;
 pub use table::{AmbiguousPath, Request, Table};

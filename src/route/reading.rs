@@ -1,26 +1,72 @@
-//! The other reading of a path: that of the most lenient backend. Which of the two is right, nobody here can know; the
-//! table refuses a request only if it makes a difference. What has no second reading that could be right is refused
-//! earlier, in `path`.
+//! The other readings of a path: those of lenient backends. Which of them is right, nobody here can know; the table refuses
+//! a request only if it makes a difference. What has no second reading that could be right is refused earlier, in `path`.
 
-/// How a backend reads a path (in its normal form) that takes `%2F`, `%5C` and `\` for separators, merges repeated ones,
-/// and drops path parameters (`;...`, as servlet containers do). `None` if that is no other path.
+/// How backends read a path (in its normal form) that merge repeated separators, and take `%2F`, `%5C` and `\` for
+/// separators, too, or drop path parameters (`;...`, as servlet containers do), or both, the one first or the other. None
+/// if the path has nothing of this.
 ///
-/// All at once, since that is the reading that reaches the furthest. Decoding twice (`%252F`) is not considered: it is a
-/// bug wherever it happens, and would refuse paths that carry URLs.
-pub fn lenient_reading(path: &str) -> Option<String> {
-    if !has_another(path.as_bytes()) {
-        return None;
+/// Decoding twice (`%252F`) is not considered: it is a bug wherever it happens, and would refuse paths that carry URLs.
+pub fn lenient_readings(path: &str) -> impl Iterator<Item = String> {
+    let readers = if has_another(path.as_bytes()) { &READERS[..] } else { &[] };
+    readers.iter().map(|reader| reader.read(path))
+}
+
+/// What a backend makes of a path beside merging separators.
+struct Reader {
+    decodes: bool,
+    parameters: Parameters,
+}
+
+/// What a backend does with what follows a `;`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parameters {
+    Kept,
+    /// As far as the next `/`, before anything is decoded.
+    DroppedFirst,
+    /// As far as the next separator of any kind.
+    DroppedLast,
+}
+
+const READERS: [Reader; 5] = [
+    Reader { decodes: true, parameters: Parameters::DroppedLast },
+    Reader { decodes: true, parameters: Parameters::DroppedFirst },
+    Reader { decodes: true, parameters: Parameters::Kept },
+    Reader { decodes: false, parameters: Parameters::DroppedLast },
+    Reader { decodes: false, parameters: Parameters::Kept },
+];
+
+impl Reader {
+    fn read(&self, path: &str) -> String {
+        let mut read = String::with_capacity(path.len());
+        let mut dropping = false;
+        let mut rest = path;
+        while let Some(next) = rest.chars().next() {
+            let separator = self.separator(rest, dropping);
+            rest = &rest[separator.unwrap_or(next.len_utf8())..];
+            if separator.is_some() {
+                dropping = false;
+                if !read.ends_with('/') {
+                    read.push('/');
+                }
+            } else if next == ';' && self.parameters != Parameters::Kept {
+                dropping = true;
+            } else if !dropping {
+                read.push(next);
+            }
+        }
+        read
     }
-    let mut read = String::with_capacity(path.len());
-    for element in path.replace("%2F", "/").replace("%5C", "/").replace('\\', "/").split_inclusive('/') {
-        let name = element.strip_suffix('/').unwrap_or(element);
-        let (name, _) = name.split_once(';').unwrap_or((name, ""));
-        read.push_str(name);
-        if element.ends_with('/') && !read.ends_with('/') {
-            read.push('/');
+
+    /// The length of the separator that a text begins with, if it does.
+    fn separator(&self, text: &str, dropping: bool) -> Option<usize> {
+        let decodes = self.decodes && !(dropping && self.parameters == Parameters::DroppedFirst);
+        match text.as_bytes() {
+            [b'/', ..] => Some(1),
+            [b'\\', ..] if decodes => Some(1),
+            [b'%', b'2', b'F', ..] | [b'%', b'5', b'C', ..] if decodes => Some(3),
+            _ => None,
         }
     }
-    (read != path).then_some(read)
 }
 
 /// One pass, since every request is asked.
@@ -44,24 +90,31 @@ fn has_another(mut path: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn readings(path: &str) -> Vec<String> {
+        let mut readings: Vec<_> = lenient_readings(path).filter(|read| read != path).collect();
+        readings.dedup();
+        readings
+    }
+
     #[test]
-    fn reads_as_a_lenient_backend_does() {
-        for (path, read) in [
-            ("/", None),
-            ("/a/b", None),
-            ("/a%20b%25", None),
-            ("//admin", Some("/admin")),
-            ("/a//b/", Some("/a/b/")),
-            ("/a%2Fb", Some("/a/b")),
-            ("/%2F%5C/a", Some("/a")),
-            ("/a%5Cb", Some("/a/b")),
-            ("/a;v=1/b;w", Some("/a/b")),
-            ("/a/;x", Some("/a/")),
-            ("/;x/a", Some("/a")),
-            ("/a;x%2Fb", Some("/a/b")),
-            ("/a%252Fb", None),
+    fn reads_as_lenient_backends_do() {
+        for (path, expected) in [
+            ("/", &[][..]),
+            ("/a/b", &[]),
+            ("/a%20b%25", &[]),
+            ("//admin", &["/admin"]),
+            ("/a//b/", &["/a/b/"]),
+            ("/a%2Fb", &["/a/b"]),
+            ("/%2F%5C/a", &["/a"]),
+            ("/a%5Cb", &["/a/b"]),
+            ("/a;v=1/b;w", &["/a/b"]),
+            ("/a/;x", &["/a/"]),
+            ("/;x/a", &["/a"]),
+            ("/a;x%2Fb", &["/a/b", "/a", "/a;x/b", "/a"]),
+            ("//a;x%5Cb", &["/a/b", "/a", "/a;x/b", "/a", "/a;x%5Cb"]),
+            ("/a%252Fb", &[]),
         ] {
-            assert_eq!(lenient_reading(path).as_deref(), read, "{path}");
+            assert_eq!(readings(path), expected, "{path}");
         }
     }
 }

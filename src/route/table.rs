@@ -23,7 +23,7 @@ use http::{HeaderMap, Method};
 
 use super::condition::Condition;
 use super::paths::{Paths, Rule};
-use super::reading::lenient_reading;
+use super::reading::lenient_readings;
 use crate::model::{Host, HostPattern, Match, PathMatch};
 
 /// Routes, arranged for lookup.
@@ -101,13 +101,11 @@ impl<T: Clone> Table<T> {
     }
 
     /// As [`Self::find`], but refuses a request whose route depends on who reads its path: one route as it stands, and
-    /// another (or none) for a backend that decodes `%2F` or merges `//` before it looks. Forwarding it would let a
-    /// client past whatever the other route demands; see [`lenient_reading`]. Allocates for such paths only.
+    /// another (or none) for a backend that decodes `%2F`, merges `//` or drops `;...` before it looks. Forwarding it would
+    /// let a client past whatever the other route demands; see [`lenient_readings`]. Allocates for such paths only.
     pub fn find_certain(&self, request: &Request<'_>) -> Result<Option<&T>, AmbiguousPath> {
         let route = self.position(request);
-        if let Some(path) = lenient_reading(request.path)
-            && self.position(&Request { path: &path, ..*request }) != route
-        {
+        if lenient_readings(request.path).any(|path| self.position(&Request { path: &path, ..*request }) != route) {
             return Err(AmbiguousPath);
         }
         Ok(route.and_then(|route| self.leads_to.get(route)))

@@ -93,7 +93,7 @@ fn a_name_that_ends_in_an_address_is_under_the_wildcards_of_its_labels() {
 
 #[test]
 fn the_route_of_an_uncertain_path_must_not_depend_on_who_reads_it() {
-    let table = table(&[(&["a.test"], "/admin"), (&["a.test"], "/files"), (&["b.test"], "/admin")]);
+    let table = table(&[(&["a.test"], "/admin"), (&["a.test"], "/files"), (&["b.test"], "/admin"), (&["c.test"], "=/login"), (&["c.test"], "/")]);
     for (host, path, expected) in [
         ("a.test", "/files/a%2Fb", Ok(Some("/files"))),
         ("a.test", "/files/https://x", Ok(Some("/files"))),
@@ -101,6 +101,9 @@ fn the_route_of_an_uncertain_path_must_not_depend_on_who_reads_it() {
         ("a.test", "/files%2Fx", Err(AmbiguousPath)),
         ("a.test", "//admin", Err(AmbiguousPath)),
         ("b.test", "/%5Cadmin", Err(AmbiguousPath)),
+        ("c.test", "/login;x%2Fy", Err(AmbiguousPath)),
+        ("c.test", "/login;x", Err(AmbiguousPath)),
+        ("c.test", "/other;x%2Fy", Ok(Some("/"))),
         ("b.test", "//files", Ok(None)),
     ] {
         let headers = HeaderMap::new();
