@@ -131,10 +131,14 @@ fn framing(fields: &[httparse::Header<'_>], version: Option<u8>) -> Result<Frami
     }
 }
 
-/// A `Content-Length`: digits and nothing else (RFC 9110 section 8.6).
+/// A `Content-Length`: digits and nothing else (RFC 9110 section 8.6), and no more than everybody has room for: to one who
+/// counts with a sign, what is larger would be less than nothing.
 pub fn length(value: &[u8]) -> Result<u64, ErrorKind> {
     let digits = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.and_then(|digits| digits.parse().ok()).ok_or(ErrorKind::BadRequest("its Content-Length is no number"))
+    digits
+        .and_then(|digits| digits.parse().ok())
+        .filter(|length| i64::try_from(*length).is_ok())
+        .ok_or(ErrorKind::BadRequest("its Content-Length is no number"))
 }
 
 #[cfg(test)]
@@ -175,6 +179,7 @@ mod tests {
     fn a_body_has_one_length_or_is_chunked() {
         assert_eq!(framing_of(""), Some(Framing::Length(0)));
         assert_eq!(framing_of("Content-Length: 5\r\ncontent-length: 5\r\n"), Some(Framing::Length(5)));
+        assert_eq!(framing_of("content-length: 9223372036854775807\r\n"), Some(Framing::Length(i64::MAX as u64)));
         assert_eq!(framing_of("transfer-encoding: Chunked\r\n"), Some(Framing::Chunked));
         let refused = [
             "content-length: 5\r\ncontent-length: 6\r\n",
@@ -182,6 +187,7 @@ mod tests {
             "content-length: +5\r\n",
             "content-length:\r\n",
             "content-length: 18446744073709551616\r\n",
+            "content-length: 9223372036854775808\r\n",
             "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
             "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
             "transfer-encoding: gzip, chunked\r\n",

@@ -173,6 +173,10 @@ fn trailers(input: &mut BytesMut) -> Result<Decoded, Malformed> {
         Err(httparse::Error::TooManyHeaders) => return Err(Malformed("its trailers are too large")),
         Err(_) => return Err(Malformed("its trailers are malformed")),
     };
+    let bare = |at: usize| input[at] == b'\n' && (at == 0 || input[at - 1] != b'\r');
+    if (0..length).any(bare) {
+        return Err(Malformed("a line ends with something else than CRLF"));
+    }
     drop(input.split_to(length));
     Ok(if map.is_empty() { Decoded::End } else { Decoded::Frame(Frame::Trailers(map)) })
 }

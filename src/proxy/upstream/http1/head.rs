@@ -128,8 +128,16 @@ fn put_field(out: &mut BytesMut, name: &str, value: &[u8]) {
     out.put_slice(b"\r\n");
 }
 
+/// An answer of a later HTTP/1 is to be read as one of 1.1 (RFC 9110 section 2.5), and httparse knows no other.
+fn lower_version(input: &mut BytesMut) {
+    if let [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'2'..=b'9', b' ', ..] = &mut input[..] {
+        *minor = b'1';
+    }
+}
+
 /// Takes a response head off `input`. `asked` is what the request was; `limit` bounds the head in bytes.
 pub fn parse(input: &mut BytesMut, asked: Asked<'_>, limit: usize) -> Result<Parsed, ProxyError> {
+    lower_version(input);
     let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut response, input, &mut fields);
@@ -190,7 +198,10 @@ fn finish(head: &Bytes, places: &[FieldPlace], status: StatusCode, version: Vers
         passing.remove(name);
     }
     let decoder = framing.decoder(status, version, asked.method)?;
-    let closes = version != Version::HTTP_11 || list_contains(&staying, &header::CONNECTION, "close") || matches!(decoder, Decoder::UntilClose);
+    let closes = version != Version::HTTP_11
+        || list_contains(&staying, &header::CONNECTION, "close")
+        || matches!(decoder, Decoder::UntilClose)
+        || framing.announces_what_never_comes(status);
     Ok(ResponseHead { status, headers: passing, decoder, keep_alive: !closes, upgrade })
 }
 
@@ -220,9 +231,7 @@ impl Framing {
         let first = self.length.is_none();
         for part in value.as_bytes().split(|byte| *byte == b',') {
             let part = part.trim_ascii();
-            let digits = !part.is_empty() && part.len() <= 19 && part.iter().all(u8::is_ascii_digit);
-            let length =
-                std::str::from_utf8(part).ok().filter(|_| digits).and_then(|text| text.parse().ok()).ok_or(bad("its Content-Length is no number"))?;
+            let length = crate::proxy::io::head::length(part).map_err(|_| bad("its Content-Length is no number"))?;
             if self.length.is_some_and(|known| known != length) {
                 return Err(bad("it has two lengths"));
             }
@@ -237,6 +246,16 @@ impl Framing {
         }
         self.chunked = true;
         Ok(())
+    }
+
+    /// A body that this status does not have. Whoever announces one may send it all the same, and late: it would be read
+    /// as the answer to the next request. A length in a 304 is that of what was asked for (RFC 9110 section 8.6).
+    fn announces_what_never_comes(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::NO_CONTENT => self.chunked || self.length.is_some_and(|length| length > 0),
+            StatusCode::NOT_MODIFIED => self.chunked,
+            _ => false,
+        }
     }
 
     /// RFC 9112 section 6.3.

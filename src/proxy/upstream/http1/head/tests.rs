@@ -29,8 +29,13 @@ fn framing_is_decided_as_the_rfc_has_it() {
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n", "Chunked(Size) true"),
         ("HTTP/1.1 200\r\n\r\n", "UntilClose false"),
         ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n", "Length(5) false"),
+        ("HTTP/1.2 200 OK\r\ncontent-length: 5\r\n\r\n", "Length(5) true"),
         ("HTTP/1.1 204 No Content\r\n\r\n", "Done true"),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n", "Done true"),
+        ("HTTP/1.1 204 No Content\r\ncontent-length: 9\r\n\r\n", "Done false"),
+        ("HTTP/1.1 204 No Content\r\ntransfer-encoding: chunked\r\n\r\n", "Done false"),
         ("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n", "Done true"),
+        ("HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n", "Done false"),
         ("HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: x, Close\r\n\r\n", "Length(1) false"),
     ] {
         assert_eq!(framing(text), expected, "{text}");
@@ -45,6 +50,8 @@ fn ambiguous_responses_are_refused() {
         "HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length:\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9223372036854775808\r\n\r\n",
+        "HTTP/2.0 200 OK\r\ncontent-length: 5\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
