@@ -82,7 +82,9 @@ fn check_size(request: &Parts, limits: &Limits) -> Result<(), ErrorKind> {
     if request.method.as_str().len() > MAX_METHOD {
         return Err(ErrorKind::BadRequest("its method is too long"));
     }
-    if request.headers.len() > limits.request_headers {
+    // HTTP/2 clients send cookies in pieces of one field (RFC 9113 section 8.2.3).
+    let fields = request.headers.len();
+    if fields > limits.request_headers && fields - request.headers.get_all(header::COOKIE).iter().skip(1).count() > limits.request_headers {
         return Err(ErrorKind::RequestHeadTooLarge);
     }
     let fields: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
@@ -145,6 +147,9 @@ fn host(request: &Parts) -> Result<&str, ErrorKind> {
         (Some(authority), Some(field)) if request.version == Version::HTTP_2 && !authority.eq_ignore_ascii_case(field) => {
             Err(ErrorKind::BadRequest("its :authority and its Host differ"))
         }
+        (Some(_), None) if request.version == Version::HTTP_11 => Err(ErrorKind::BadRequest("it has no host")),
+        // It counts for nothing, and has to be a host all the same.
+        (Some(_), Some(field)) if !field.is_empty() && Authority::parse(field).is_err() => Err(ErrorKind::BadRequest("its host is no host name")),
         (Some(authority), _) => Ok(authority),
         (None, Some("")) => Err(ErrorKind::BadRequest("its Host field is empty")),
         (None, Some(field)) => Ok(field),
