@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 
 use super::clock::{in_millis, millis};
 use super::health::outlier::Outlier;
+use super::outbound::OutboundPermit;
 use super::room::Room;
 use super::timer::{Timer, Timers};
 use crate::model::{self, EndpointAddress, EndpointState, PROBES_KEPT, ProbeResult, Readiness};
@@ -92,13 +94,21 @@ struct Load {
 }
 
 /// A connection that is open to an endpoint. Dropping it says that it no longer is.
-pub struct OpenConnection(Arc<Endpoint>);
+pub struct OpenConnection {
+    endpoint: Arc<Endpoint>,
+    _permit: OutboundPermit,
+}
 
 /// A request that an endpoint has now. Dropping it says that it has it no longer.
 pub struct InFlight {
     endpoint: Arc<Endpoint>,
-    /// Where the backend limits how long it may have it after it has left: waits for the end of that.
-    cut: Option<Timer>,
+    cut: Option<Rc<Cut>>,
+}
+
+/// Where a backend limits how long an endpoint may have its requests after it has left: waits for the end of that.
+pub struct Cut {
+    endpoint: Arc<Endpoint>,
+    timer: Timer,
 }
 
 /// How long an endpoint is avoided after a connection to it was refused.
@@ -160,9 +170,9 @@ impl Endpoint {
     }
 
     /// Counts a connection that is open to it from now on.
-    pub fn connected(self: &Arc<Self>) -> OpenConnection {
+    pub fn connected(self: &Arc<Self>, permit: OutboundPermit) -> OpenConnection {
         self.connections.fetch_add(1, Ordering::Relaxed);
-        OpenConnection(self.clone())
+        OpenConnection { endpoint: self.clone(), _permit: permit }
     }
 
     /// Gives it a request, if it has fewer than `limit`.
@@ -217,6 +227,9 @@ impl Endpoint {
         health.state = state;
         health.reason = reason;
         self.ready.store(state == EndpointState::Ready, Ordering::Release);
+        if changed {
+            self.room.opened();
+        }
         changed
     }
 
@@ -269,18 +282,29 @@ impl InFlight {
 
     /// Ready once its endpoint has left for too long. Never so where the backend has no limit for that.
     pub fn poll_cut(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(timer) = &self.cut else { return Poll::Pending };
+        self.cut.as_ref().map_or(Poll::Pending, |cut| cut.poll(cx))
+    }
+
+    /// What its end is told by, if it has one of this kind.
+    pub fn cut(&self) -> Option<&Rc<Cut>> {
+        self.cut.as_ref()
+    }
+}
+
+impl Cut {
+    /// Ready once the endpoint has left for too long.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.endpoint.cut_at.load(Ordering::Relaxed);
         if at != 0 {
-            timer.set(Duration::from_millis(at.saturating_sub(millis())));
+            self.timer.set(Duration::from_millis(at.saturating_sub(millis())));
         }
-        timer.poll(cx)
+        self.timer.poll(cx)
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.endpoint.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -300,7 +324,7 @@ impl Backend {
     /// Gives one of its endpoints a request; `None`: others have been faster, and it has as many as it may.
     pub fn give(&self, endpoint: &Arc<Endpoint>, timers: &Timers) -> Option<InFlight> {
         let mut guard = endpoint.acquire(self.model.limits.requests_per_endpoint)?;
-        guard.cut = self.model.draining.map(|_| timers.timer());
+        guard.cut = self.model.draining.map(|_| Rc::new(Cut { endpoint: endpoint.clone(), timer: timers.timer() }));
         Some(guard)
     }
 

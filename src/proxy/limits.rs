@@ -1,5 +1,5 @@
-//! How many connections may be open: in all, so that descriptors last, and from one client, so that one cannot have
-//! them all.
+//! How many connections from clients may be open: in all, so that descriptors last, and from one, so that one cannot have
+//! them all. Those to backends are counted in `outbound`.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -97,8 +97,8 @@ impl Drop for Permit {
     }
 }
 
-/// Raises the limit on descriptors as far as that is allowed, and says how many connections then fit, with one to a
-/// backend for each.
+/// Raises the limit on descriptors as far as that is allowed, and says how many connections then fit, with as many to
+/// backends.
 pub fn auto() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = rustix::process::Rlimit { current: limit.maximum, maximum: limit.maximum };

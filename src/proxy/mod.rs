@@ -20,6 +20,7 @@ mod health;
 mod http;
 mod io;
 mod limits;
+mod outbound;
 mod live;
 mod random;
 mod room;
@@ -47,6 +48,7 @@ use self::accept::{Acceptor, Change};
 use self::health::Prober;
 use self::limits::Admission;
 use self::live::{Bound, Foundation, Live};
+use self::outbound::Outbound;
 use self::socket::SocketKey;
 use self::tls::KeyRing;
 use self::worker::{Ended, Start, WorkerHandle, WorkerState};
@@ -119,6 +121,7 @@ impl Proxy {
         let (told, ended) = mpsc::channel(1);
         let (acceptor, changes) = mpsc::channel(1);
         let admission = Arc::<Admission>::default();
+        let auto_limit = limits::auto();
         let mut handles = Vec::new();
         let mut receivers = Vec::new();
         for _ in 0..count.max(1) {
@@ -131,11 +134,12 @@ impl Proxy {
             workers: workers.clone(),
             live: live.clone(),
             admission: admission.clone(),
-            auto_limit: limits::auto(),
+            auto_limit,
             metrics: metrics.worker(0),
             drain: drain.clone(),
         };
         let told_routes = Arc::<worker::ToldRoutes>::default();
+        let outbound = Arc::new(Outbound::new(auto_limit));
         let mut accepting = Some((accepting, changes));
         let mut threads = Vec::new();
         for (index, connections) in receivers.into_iter().enumerate() {
@@ -147,6 +151,7 @@ impl Proxy {
                 mode,
                 explainer: explainer.clone(),
                 told_routes: told_routes.clone(),
+                outbound: outbound.clone(),
                 drain: drain.clone(),
                 state: workers[index].state.clone(),
                 connections,

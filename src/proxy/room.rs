@@ -22,6 +22,11 @@ impl Room {
         self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok().map(|_| Waiting(self))
     }
 
+    /// There may be room for many: an endpoint has become ready.
+    pub fn opened(&self) {
+        self.freed.notify_waiters();
+    }
+
     /// An endpoint has room for one more.
     pub fn freed(&self) {
         // Looked at first: nearly always nobody waits.
@@ -35,11 +40,12 @@ impl Waiting<'_> {
     /// Waits until `pick` finds something, looking again each time that there is room.
     pub async fn until<T>(&self, mut pick: impl FnMut() -> Option<T>) -> T {
         loop {
-            // What was freed since the last look has been noted, so that nothing is missed in between.
+            // Made before the look, so that nothing is missed in between.
+            let freed = self.0.freed.notified();
             if let Some(picked) = pick() {
                 return picked;
             }
-            self.0.freed.notified().await;
+            freed.await;
         }
     }
 }
@@ -84,6 +90,20 @@ mod tests {
         };
         tokio::join!(waiting, also_waiting, releasing);
         assert!(room.enter(1).is_some(), "nobody waits any more");
+    }
+
+    #[tokio::test]
+    async fn all_look_again_when_there_may_be_room_for_many() {
+        let room = Room::default();
+        let (first, second) = (room.enter(2).unwrap(), room.enter(2).unwrap());
+        let open = Cell::new(false);
+        let look = || open.get().then_some(());
+        let opening = async {
+            tokio::task::yield_now().await;
+            open.set(true);
+            room.opened();
+        };
+        tokio::join!(first.until(look), second.until(look), opening);
     }
 
     #[tokio::test]

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::accept::{Accepted, Acceptor, Change};
 use super::live::Live;
+use super::outbound::Outbound;
 use super::random::Random;
 use super::timer::{SWEEP, Timers};
 use super::tls::turns::Turns;
@@ -101,6 +102,8 @@ pub struct Start {
     pub explainer: Option<Arc<dyn Explain>>,
     /// Which routes have been spoken of.
     pub told_routes: Arc<ToldRoutes>,
+    /// How many connections to backends there may be.
+    pub outbound: Arc<Outbound>,
     /// When to stop.
     pub drain: Drain,
     /// What is seen of it.
@@ -137,7 +140,7 @@ impl Start {
     }
 
     async fn run(mut self) {
-        let upstream = Upstream { pools: Rc::new(Pools::default()), timers: Timers::default() };
+        let upstream = Upstream { pools: Rc::new(Pools::default()), timers: Timers::default(), outbound: self.outbound };
         let worker = Rc::new(Worker {
             live: self.live,
             upstream,

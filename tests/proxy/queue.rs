@@ -95,3 +95,26 @@ async fn a_client_that_leaves_while_it_waits_takes_nobodys_turn() {
     }
     assert_eq!(web.request_count(), 2);
 }
+
+#[tokio::test]
+async fn an_endpoint_that_becomes_ready_takes_those_who_wait() {
+    let (web, leave) = on_leave().await;
+    let second = TestBackend::named("second").await;
+    second.set_healthy(false);
+    let endpoints = format!("{{ endpoints: [\"{}\", \"{}\"], limits: {{ requestsPerEndpoint: 1, wait: 50s }}", web.address, second.address);
+    let flow = backend(web.address).replacen(&format!("{{ endpoints: [\"{}\"]", web.address), &endpoints, 1);
+    let proxy = TestProxy::start(&Configuration::default().backend("web", &flow).more("defaultBackend: web")).await;
+    wait_until("the first is ready", DEADLINE, async || proxy.ready_endpoints("web").await == 1).await;
+    let mut asking = begun(&proxy, &web).await;
+    ask(&proxy, &mut asking);
+    ask(&proxy, &mut asking);
+    let waiting = async || proxy.metric("genkan_http_requests_in_flight", &[]).await == Some(3.0);
+    wait_until("two wait", DEADLINE, waiting).await;
+    second.set_healthy(true);
+    for _ in 0..2 {
+        assert_eq!(in_time("an answer of the second", asking.join_next()).await.unwrap().unwrap(), 200);
+    }
+    assert_eq!((web.request_count(), second.request_count()), (1, 2));
+    leave.add_permits(1);
+    assert_eq!(in_time("the first answer", asking.join_next()).await.unwrap().unwrap(), 200);
+}

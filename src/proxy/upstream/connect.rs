@@ -11,12 +11,13 @@ use tokio::net::TcpStream;
 use super::http1::Connection;
 use crate::proxy::backend::Endpoint;
 use crate::proxy::error::{ErrorKind, ProxyError, is_out_of_resources};
+use crate::proxy::outbound::OutboundPermit;
 use crate::proxy::timer::Timers;
 
 /// Opens a connection. `localhost` is whichever of its addresses answers; the one that did is tried first the next time.
-pub async fn connect(endpoint: &Arc<Endpoint>, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
+pub async fn connect(endpoint: &Arc<Endpoint>, permit: OutboundPermit, limit: Duration, timers: &Timers) -> Result<Connection, ProxyError> {
     match timers.after(limit).limit(open_any(endpoint)).await {
-        Some(Ok(stream)) => Ok(Connection::new(stream, endpoint.connected())),
+        Some(Ok(stream)) => Ok(Connection::new(stream, endpoint.connected(permit))),
         Some(Err(error)) if is_out_of_resources(&error) => Err(ProxyError::new(ErrorKind::OutOfResources, error)),
         Some(Err(error)) => Err(ProxyError::new(ErrorKind::ConnectFailed, error)),
         None => Err(ErrorKind::ConnectTimedOut.into()),

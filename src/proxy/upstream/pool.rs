@@ -63,6 +63,12 @@ impl<C: Pooled> Pools<C> {
         }
     }
 
+    /// Closes one that nobody uses, whichever it is; `false`: there is none.
+    pub fn close_one(&self) -> bool {
+        let mut pools = self.0.borrow_mut();
+        pools.values_mut().find(|idle| !idle.is_empty()).map(|idle| idle.remove(0)).is_some()
+    }
+
     /// Closes what has been unused for too long. Endpoints that are gone leave in this way, too.
     pub fn sweep(&self) {
         let now = now();

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use super::connect::connect;
@@ -14,6 +15,7 @@ use super::{BackendBody, Bounds, LEFT};
 use crate::proxy::backend::InFlight;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::{ErrorKind, ProxyError, Side};
+use crate::proxy::outbound::{Outbound, OutboundPermit};
 use crate::proxy::timer::Timers;
 
 /// What one try led to.
@@ -62,6 +64,8 @@ pub struct Upstream {
     pub pools: Rc<Pools>,
     /// Where time limits run.
     pub timers: Timers,
+    /// How many connections there may be; the same for all workers.
+    pub outbound: Arc<Outbound>,
 }
 
 /// How one try is made.
@@ -117,7 +121,8 @@ impl Upstream {
     }
 
     async fn open(&self, endpoint: &InFlight, bounds: &Bounds) -> Result<Connection, ProxyError> {
-        let opening = connect(endpoint.endpoint(), bounds.connect, &self.timers);
+        let permit = self.permit().ok_or(ErrorKind::OutOfResources)?;
+        let opening = connect(endpoint.endpoint(), permit, bounds.connect, &self.timers);
         let opened = match &bounds.overall {
             Some(overall) => overall.limit(opening).await.unwrap_or_else(|| Err(ErrorKind::RequestTimedOut.into())),
             None => opening.await,
@@ -126,6 +131,11 @@ impl Upstream {
             endpoint.endpoint().suspect();
         }
         opened
+    }
+
+    /// One that is idle gives way to one that is needed.
+    fn permit(&self) -> Option<OutboundPermit> {
+        self.outbound.admit().or_else(|| self.pools.close_one().then(|| self.outbound.admit())?)
     }
 
     /// `timeouts.response` counts while the backend is waited for, not while the client is.
@@ -170,5 +180,29 @@ impl Failed {
         let body = body.rewind().then_some(body);
         let seen = if sent == 0 { Seen::Nothing } else { Seen::Something };
         Self { error, body, seen, received }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::model::{self, EndpointAddress, Readiness};
+    use crate::proxy::backend::running;
+
+    #[tokio::test]
+    async fn an_idle_connection_gives_way_to_one_that_is_needed_and_one_in_use_does_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoints = vec![EndpointAddress::Ip(listener.local_addr().unwrap())];
+        let backend = running(model::Backend { endpoints, readiness: Readiness::Assumed, ..model::Backend::default() });
+        let endpoint = &backend.endpoints[0];
+        let upstream = Upstream { pools: Rc::default(), timers: Timers::default(), outbound: Arc::new(Outbound::new(1)) };
+        let opened = connect(endpoint, upstream.permit().unwrap(), Duration::from_secs(60), &upstream.timers).await.unwrap();
+        assert!(upstream.permit().is_none() && endpoint.connections() == 1);
+        upstream.pools.put(endpoint.id, opened, Duration::from_secs(60));
+        assert!(upstream.permit().is_some() && endpoint.connections() == 0);
     }
 }
