@@ -1,7 +1,9 @@
 //! Bodies between codec and exchange. The exchange sees these and never hyper's or h2's: whoever speaks to the client,
 //! a request body comes in pieces with its time limit and its bound applied, and a response body is asked for pieces.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -64,6 +66,8 @@ struct Replay {
 const MAX_KEPT: usize = 64 * 1024;
 /// In so many pieces at most: each takes more than its bytes.
 const MAX_KEPT_PIECES: usize = 256;
+/// Pieces below this size do not keep the buffer that they were read into, which is some times as large.
+const SMALL: usize = 4 * 1024;
 
 enum Source {
     Empty,
@@ -75,6 +79,8 @@ enum Source {
 struct Http2Body {
     stream: RecvStream,
     data_ended: bool,
+    /// Told once that nothing has come of what is waited for.
+    awaited: Option<Rc<Cell<bool>>>,
 }
 
 impl RequestBody {
@@ -90,13 +96,14 @@ impl RequestBody {
         Self::new(source, length, rules)
     }
 
-    /// What h2 receives of a stream; `announced` is its `content-length`.
-    pub fn http2(stream: RecvStream, announced: Option<u64>, rules: &BodyRules<'_>) -> Self {
+    /// What h2 receives of a stream; `announced` is its `content-length`. `awaited` becomes true when the first piece has
+    /// not come by the time that it is asked for.
+    pub fn http2(stream: RecvStream, announced: Option<u64>, awaited: Option<Rc<Cell<bool>>>, rules: &BodyRules<'_>) -> Self {
         if stream.is_end_stream() {
             return Self::new(Source::Empty, Length::Empty, rules);
         }
         let length = announced.map_or(Length::Unknown, Length::Exact);
-        Self::new(Source::Http2(Http2Body { stream, data_ended: false }), length, rules)
+        Self::new(Source::Http2(Http2Body { stream, data_ended: false, awaited }), length, rules)
     }
 
     fn new(source: Source, length: Length, rules: &BodyRules<'_>) -> Self {
@@ -174,7 +181,8 @@ impl Replay {
         if self.bytes > MAX_KEPT || self.kept.len() == MAX_KEPT_PIECES {
             self.give_up();
         } else {
-            self.kept.push(data.clone());
+            // A small piece of a large buffer would keep all of that.
+            self.kept.push(if data.len() < SMALL { Bytes::copy_from_slice(data) } else { data.clone() });
             self.next = self.kept.len();
         }
     }
@@ -225,7 +233,13 @@ impl Source {
 impl Http2Body {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, ProxyError>>> {
         if !self.data_ended {
-            match ready!(self.stream.poll_data(cx)) {
+            let Poll::Ready(data) = self.stream.poll_data(cx) else {
+                if let Some(awaited) = self.awaited.take() {
+                    awaited.set(true);
+                }
+                return Poll::Pending;
+            };
+            match data {
                 Some(Ok(data)) => {
                     // What is taken now is written to the backend before the next piece is asked for, so this is the
                     // moment from which the client may send as much again.
@@ -286,6 +300,11 @@ impl ResponseBody {
         }
     }
 
+    /// Ready when no more of it will come, though there was more to come; why. For whoever waits for its reader.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
+        if let Self::Backend(body) = self { body.poll_end(cx) } else { Poll::Pending }
+    }
+
     /// How much is still to come.
     pub fn length(&self) -> Length {
         match self {
@@ -321,5 +340,14 @@ mod tests {
     fn what_is_kept_for_another_try_is_bounded_in_bytes_and_in_pieces() {
         assert_eq!([again(1024, 64), again(1024, 65)], [64, 0]);
         assert_eq!([again(1, 256), again(1, 257)], [256, 0]);
+    }
+
+    #[test]
+    fn a_small_piece_does_not_keep_the_buffer_that_it_came_in() {
+        let (small, large) = (Bytes::from(vec![0; 16 * 1024]), Bytes::from(vec![0; 16 * 1024]));
+        let mut replay = Replay::default();
+        replay.keep(&small.slice(..1));
+        replay.keep(&large);
+        assert!(small.is_unique() && !large.is_unique());
     }
 }

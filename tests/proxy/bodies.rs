@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use memchr::memchr_iter;
 
-use super::support::{Reply, TestBackend, TestProxy};
+use super::support::{Reply, TestBackend, TestProxy, in_time};
 
 const LENGTH: u64 = 1 << 30;
 const GROWTH: u64 = 16 << 20;
@@ -70,6 +70,26 @@ async fn a_piece_is_not_held_until_the_next_one_comes() {
         }
         client.send("1\r\nx\r\n").await;
     }
+}
+
+/// A client may be in the middle of its upload, and read slowly, when a backend has seen enough.
+#[tokio::test]
+async fn an_answer_that_comes_early_comes_whole() {
+    const ANSWER: usize = 1 << 20;
+    let backend = TestBackend::scripted(|mut request| async move {
+        request.reply(Reply::with(413, &[("connection", "close")], vec![b'x'; ANSWER])).await?;
+        request.stall().await
+    })
+    .await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut client = proxy.https().await;
+    client.send("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000000\r\n\r\n").await;
+    assert_eq!(client.wire.answer_head().await.unwrap().status, 413);
+    // What nobody will read, on its way when the answer ends.
+    client.send(vec![b'y'; 256 << 10]).await;
+    let mut length = 0;
+    in_time("the whole answer", client.wire.exactly(ANSWER as u64, &mut |bytes: &[u8]| length += bytes.len())).await.unwrap();
+    assert_eq!(length, ANSWER);
 }
 
 #[tokio::test(flavor = "multi_thread")]

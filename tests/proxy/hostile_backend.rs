@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-use super::support::{DEADLINE, Reply, TestBackend, TestProxy, in_time, settled, wait_until};
+use super::support::{DEADLINE, Reply, TestBackend, TestProxy, finish, in_time, settled, wait_until};
 
 const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood";
 
@@ -157,6 +157,31 @@ async fn what_is_cut_never_looks_whole_to_any_client() {
         let answer = http2.request(request, b"").await;
         assert!(answer.is_err() || answer.as_ref().is_ok_and(|answer| answer.status == 502), "{name} over HTTP/2: {answer:?}");
         assert_eq!(http2.get("/").await.body, b"good", "its neighbours go on after {name}");
+    }
+}
+
+/// A client that gets nothing on a connection that it has used before sends its request again.
+#[tokio::test]
+async fn of_what_is_cut_at_once_the_head_arrives() {
+    for (name, bytes) in [
+        ("a cut length", "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"),
+        ("cut chunks", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+        ("no chunk", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz"),
+        ("a second chunk that is none", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhelloXX"),
+    ] {
+        let (backend, proxy) = answering(bytes, true).await;
+        for _ in 0..20 {
+            let mut client = proxy.https().await;
+            assert_eq!(client.get("/").await.body, b"good");
+            client.send("POST /bad HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\nhello").await;
+            assert_eq!(client.wire.answer_head().await.expect(name).status, 200, "{name}");
+            assert!(client.wire.exactly(100, &mut |_: &[u8]| ()).await.is_err(), "{name}");
+            let http2 = proxy.client().http2().await;
+            let (response, _) = http2.begin(http2.head("GET", "/bad").body(()).unwrap(), true).await.unwrap();
+            let response = in_time("the head", response).await.expect(name);
+            assert!(finish(response).await.expect_err(name).is_reset(), "{name}");
+        }
+        assert_eq!(backend.request_count(), 60, "{name}: nothing was sent again");
     }
 }
 

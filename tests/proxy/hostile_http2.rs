@@ -1,8 +1,11 @@
 //! HTTP/2 that no client sends, frame by frame. What is malformed never reaches a backend, costs its own stream where the
 //! rest of the connection can still be trusted, and floods end the connection, not the process.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::support::frames::{ACK, END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
-use super::support::{Reply, TestBackend, TestProxy};
+use super::support::{Reply, TestBackend, TestProxy, settled};
 
 type Field = (&'static [u8], &'static [u8]);
 
@@ -164,6 +167,69 @@ async fn floods_end_the_connection_and_nothing_else() {
     };
     let fate = flood(&proxy, 20_000, made).await;
     assert!(matches!(fate, Fate::GoAway(_) | Fate::Closed), "resets of ours: {fate:?}");
+    assert!(proxy.rss() < before + (32 << 20), "from {before} to {}", proxy.rss());
+}
+
+/// A client that gives all the room there is.
+async fn roomy(proxy: &TestProxy) -> Frames {
+    let mut client = Frames::connect(&proxy.client()).await;
+    let window = (i32::MAX as u32).to_be_bytes();
+    client.send(&frame(kind::SETTINGS, 0, 0, &[&[0, 4], &window[..]].concat())).await.unwrap();
+    client.send(&frame(kind::WINDOW_UPDATE, 0, 0, &(i32::MAX as u32 - 65_535).to_be_bytes())).await.unwrap();
+    client
+}
+
+/// A backend that answers in pieces of a byte, and counts them.
+async fn by_bytes(pieces: u64, sent: &Arc<AtomicU64>) -> TestBackend {
+    let sent = sent.clone();
+    TestBackend::scripted(move |mut exchange| {
+        let sent = sent.clone();
+        async move {
+            exchange.wire.write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await?;
+            for _ in 0..pieces / 1000 {
+                exchange.wire.write("1\r\nx\r\n".repeat(1000)).await?;
+                sent.fetch_add(1000, Ordering::SeqCst);
+            }
+            exchange.wire.write("0\r\n\r\n").await?;
+            Ok(exchange)
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_answer_in_pieces_of_a_byte_leaves_in_few() {
+    const PIECES: usize = 100_000;
+    let backend = by_bytes(PIECES as u64, &Arc::default()).await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut client = roomy(&proxy).await;
+    client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&GOOD))).await.unwrap();
+    let (mut bytes, mut frames) = (0, 0);
+    loop {
+        let (kind, flags, _, payload) = client.next().await.expect("the answer has an end");
+        if kind == kind::DATA {
+            bytes += payload.len();
+            frames += 1;
+            if flags & END_STREAM != 0 {
+                break;
+            }
+        }
+    }
+    assert_eq!(bytes, PIECES);
+    assert!(frames < PIECES / 20, "{frames} frames");
+}
+
+#[tokio::test]
+async fn answers_in_pieces_of_a_byte_that_nobody_reads_are_not_kept() {
+    let sent = Arc::default();
+    let backend = by_bytes(100_000_000, &sent).await;
+    let proxy = TestProxy::of(&backend).await;
+    let before = proxy.rss();
+    let mut client = roomy(&proxy).await;
+    for stream in (1..60).step_by(2) {
+        client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&GOOD))).await.unwrap();
+    }
+    settled("the backends cannot write any more", || sent.load(Ordering::SeqCst)).await;
     assert!(proxy.rss() < before + (32 << 20), "from {before} to {}", proxy.rss());
 }
 

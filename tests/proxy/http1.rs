@@ -368,10 +368,22 @@ async fn requests_without_one_valid_host_are_refused() {
         "host: a\"b\r\n",
     ];
     for fields in cases {
-        let answer = proxy.https().await.raw(format!("GET / HTTP/1.1\r\n{fields}\r\n")).await;
-        assert_eq!(answer.status, 400, "{fields:?}");
+        for target in ["/", "https://shop.example.test/"] {
+            let answer = proxy.https().await.raw(format!("GET {target} HTTP/1.1\r\n{fields}\r\n")).await;
+            assert_eq!(answer.status, 400, "{target} {fields:?}");
+        }
     }
     assert_eq!(backend.request_count(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_ends_with_the_connection_is_announced_so() {
+    let backend = TestBackend::answering(|_| Reply::raw("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n")).await;
+    let proxy = TestProxy::of(&backend).await;
+    let mut client = proxy.https().await;
+    let answer = client.raw("GET / HTTP/1.0\r\nhost: localhost\r\nconnection: keep-alive\r\n\r\n").await;
+    assert_eq!((answer.get("connection"), &*answer.body), (Some("close"), &b"x"[..]));
+    client.closed().await;
 }
 
 #[tokio::test]

@@ -258,6 +258,29 @@ async fn fields_of_http_1_connections_do_not_reach_http_2() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_date_gets_one() {
+    let backend = TestBackend::answering(|request| match request.head.target() {
+        "/dated" => Reply::with(200, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT")], "x"),
+        _ => Reply::raw("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx"),
+    })
+    .await;
+    let (_proxy, mut client) = connected(&backend).await;
+    assert_eq!(client.get("/dated").await.headers["date"], "Sun, 06 Nov 1994 08:49:37 GMT");
+    let dates: Vec<_> = client.get("/").await.headers.get_all("date").iter().cloned().collect();
+    assert!(matches!(&dates[..], [date] if date.to_str().unwrap().ends_with(" GMT")), "{dates:?}");
+}
+
+#[tokio::test]
+async fn many_crumbs_are_one_cookie() {
+    let backend = TestBackend::start().await;
+    let (_proxy, mut client) = connected(&backend).await;
+    let request = (0..150).fold(client.head("GET", "/"), |request, crumb| request.header("cookie", format!("c{crumb}=1")));
+    assert_eq!(client.request(request.body(()).unwrap(), b"").await.unwrap().status, 200);
+    let cookies = backend.only_request().head.all("cookie").join("|");
+    assert_eq!((cookies.matches("; ").count(), cookies.contains('|')), (149, false));
+}
+
+#[tokio::test]
 async fn forwarding_headers_are_the_same_as_over_http_1() {
     let backend = TestBackend::start().await;
     let (_proxy, mut client) = connected(&backend).await;
@@ -284,6 +307,25 @@ async fn a_body_that_is_cut_resets_its_stream_alone() {
         assert!(error.is_reset(), "{path}: {error}");
         assert_eq!(client.get("/").await.body, b"fine", "after {path}");
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_100_gets_it_when_its_body_is_wanted() {
+    let backend = TestBackend::start().await;
+    let (_proxy, client) = connected(&backend).await;
+    let post = || client.head("POST", "/").header("expect", "100-Continue");
+    let (mut response, mut stream) = client.begin(post().body(()).unwrap(), false).await.unwrap();
+    let interim = std::future::poll_fn(|cx| response.poll_informational(cx));
+    assert_eq!(in_time("the interim answer", interim).await.unwrap().unwrap().status(), 100);
+    stream.send_data(Bytes::from_static(b"body"), true).unwrap();
+    assert_eq!(finish(in_time("the answer", response).await.unwrap()).await.unwrap().status, 200);
+    assert_eq!(backend.only_request().body, b"body");
+
+    let looped = (0..8).fold(post(), |post, _| post.header("via", "1.1 genkan"));
+    let (mut response, _stream) = client.begin(looped.body(()).unwrap(), false).await.unwrap();
+    let interim = std::future::poll_fn(|cx| response.poll_informational(cx));
+    assert!(in_time("the answer", interim).await.is_none(), "nobody wants the body of what is refused");
+    assert_eq!(in_time("the answer", response).await.unwrap().status(), 508);
 }
 
 #[tokio::test]

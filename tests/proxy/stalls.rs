@@ -1,5 +1,6 @@
 //! Who stops taking, or sending, in the middle of something: a backend, and clients of HTTP/2, where one stream may stand
-//! still and the others go on. Clients of HTTP/1 are in `limits`.
+//! still and the others go on; and who takes so little that it would never end. Clients of HTTP/1 that take nothing are in
+//! `limits`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,7 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
-use super::support::{Configuration, DEADLINE, Reply, TestBackend, TestProxy, finish, in_time, wait_until};
+use super::support::frames::{END_HEADERS, END_STREAM, Frames, block, frame, kind};
+use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, finish, in_time, wait_until};
 
 /// Longer than the limit of a second, and far shorter than any default.
 const NOTICED: Duration = Duration::from_secs(10);
@@ -85,4 +87,91 @@ async fn a_client_that_agrees_on_http_2_and_says_nothing_is_left() {
     wait_until("it is gone", DEADLINE, async || proxy.metric("genkan_connections", &[]).await == Some(0.0)).await;
     assert!(started.elapsed() < NOTICED, "{:?}", started.elapsed());
     assert_eq!(proxy.metric("genkan_connection_events_total", &[("event", "idle_timed_out")]).await, Some(1.0));
+}
+
+/// Takes a little of an answer again and again, so that it is never given up for taking nothing.
+async fn sip(mut client: Http1) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if !matches!(client.wire.stream.read(&mut [0; 1024]).await, Ok(1..)) {
+            return;
+        }
+    }
+}
+
+/// An HTTP/1 client in the middle of a large answer that it is slow to take.
+async fn sipping(proxy: &TestProxy) -> tokio::task::JoinHandle<()> {
+    let mut client = proxy.https().await;
+    client.send("GET /large HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert_eq!(client.wire.answer_head().await.unwrap().status, 200);
+    tokio::spawn(sip(client))
+}
+
+fn with_limit(web: &TestBackend) -> Configuration {
+    Configuration::of(web).route("{ path: /large, timeouts: { request: 2s }, backend: web }")
+}
+
+/// The answer is cut at its backend and at its client, and nothing of it is left.
+async fn is_over(proxy: &TestProxy, cut: &AtomicBool) {
+    wait_until("the backend is cut off", NOTICED, async || cut.load(Ordering::SeqCst)).await;
+    let line = proxy.wait_access_log(1).await.remove(0);
+    assert_eq!(line["path"], "/large");
+    let in_flight = async || proxy.metric("genkan_backend_endpoint_requests_in_flight", &[]).await;
+    assert_eq!(in_flight().await, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_slow_reader_has_no_longer_than_the_routes_time_limit() {
+    let cut = Arc::default();
+    let backend = large(&cut).await;
+    let proxy = TestProxy::serving(&with_limit(&backend)).await;
+    let reader = sipping(&proxy).await;
+    is_over(&proxy, &cut).await;
+    in_time("the client sees it", reader).await.unwrap();
+    assert_eq!(proxy.access_log()[0]["reason"], "backend_timeout");
+}
+
+#[tokio::test]
+async fn a_stream_with_a_slow_reader_has_no_longer_either() {
+    let cut = Arc::default();
+    let backend = large(&cut).await;
+    let proxy = TestProxy::serving(&with_limit(&backend)).await;
+    let mut client = Frames::connect(&proxy.client()).await;
+    let request = [(&b":method"[..], &b"GET"[..]), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/large")];
+    client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&request))).await.unwrap();
+    let over = is_over(&proxy, &cut);
+    let sips = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let little = 1_u32.to_be_bytes();
+            client.send(&[frame(kind::WINDOW_UPDATE, 0, 0, &little), frame(kind::WINDOW_UPDATE, 0, 1, &little)].concat()).await.unwrap();
+        }
+    };
+    tokio::select! {
+        () = over => {}
+        () = sips => {}
+    }
+    let reset = async {
+        loop {
+            match client.next().await.expect("the connection goes on") {
+                (kind::RST_STREAM, _, 1, _) => return,
+                (kind::GOAWAY, ..) => panic!("one stream ends all"),
+                _ => {}
+            }
+        }
+    };
+    in_time("the reset", reset).await;
+    assert_eq!(proxy.access_log()[0]["reason"], "backend_timeout");
+}
+
+#[tokio::test]
+async fn a_slow_reader_does_not_keep_an_endpoint_that_has_left() {
+    let cut = Arc::default();
+    let (leaving, staying) = (large(&cut).await, TestBackend::start().await);
+    let configuration = |web| Configuration::of(web).backend_keys("timeouts: { draining: 1s }");
+    let proxy = TestProxy::serving(&configuration(&leaving)).await;
+    let reader = sipping(&proxy).await;
+    proxy.reconfigure(&configuration(&staying)).await;
+    is_over(&proxy, &cut).await;
+    in_time("the client sees it", reader).await.unwrap();
 }

@@ -98,10 +98,15 @@ enum Answered {
 }
 
 fn recorded(connection: &Connection, mut response: Response<ResponseBody>, record: Box<Record>) -> Response<RecordedBody> {
+    let version = record.request.version;
     // From the first word of the end on, clients are to come back on a new connection; and so are those of one that is old.
     let leaving = connection.worker.stage() >= Stage::Leaving || connection.phase.is_leaving();
-    if leaving && record.request.version < Version::HTTP_2 {
+    // HTTP/1.0 has no chunks: a body without a length ends with the connection.
+    let ends_it = version <= Version::HTTP_10 && response.body().length() == Length::Unknown;
+    if version < Version::HTTP_2 && (leaving || ends_it) {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        // To one in HTTP/1.1 hyper would add that it stays open.
+        *response.version_mut() = version;
     }
     response.map(|body| RecordedBody::new(body, record))
 }
@@ -265,6 +270,7 @@ impl Request<'_> {
             match worker.upstream.send(attempt, body).await {
                 Outcome::Answered(answer) => {
                     self.judge(&endpoint, answer.head.status.is_server_error().then_some("it answers with an error"));
+                    self.connection.answer_begun(self.parts.version, &answer.body);
                     let mut response = relay(notes, answer);
                     if let Some(alias) = &self.checked.alias {
                         let live = worker.live.load();

@@ -30,7 +30,7 @@ pub fn crossing(data: &[u8]) {
     let Some(request) = through_h2(frames(fields, body.as_deref())) else { return };
     let (parts, received) = request.into_parts();
     let rules = BodyRules { limit: u64::MAX, period: Duration::MAX, timers: &Timers::default() };
-    let length = RequestBody::http2(received, announced(&parts.headers), &rules).length();
+    let length = RequestBody::http2(received, announced(&parts.headers), None, &rules).length();
     let Ok(checked) = check(&parts, &Limits::default()) else { return };
     for behaviour in [Behaviour::Genkan, Behaviour::Gke] {
         let ids = Ids::of(&parts.headers, &Random::seeded(1));

@@ -70,6 +70,9 @@ pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, lim
             if let Poll::Ready(result) = Pin::new(&mut serving).poll(cx) {
                 return Poll::Ready(ended(connection, result));
             }
+            if connection.poll_end(cx).is_ready() {
+                return Poll::Ready(Over::Ended(End::Aborted));
+            }
             if !aged && age.poll(cx).is_ready() {
                 aged = true;
                 connection.note_leaving();

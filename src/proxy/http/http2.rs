@@ -1,25 +1,29 @@
 //! HTTP/2 towards clients: the h2 crate with our own bodies, phase and time limits around it. One task owns the
-//! connection, accepts its streams and sends what all of them have written; each stream has a task of its own.
+//! connection, accepts its streams and sends what all of them have written; each stream has a task of its own. How that
+//! hands an answer over is in `send`.
 
+mod send;
+
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use h2::server::{self, SendResponse};
-use h2::{Reason, RecvStream, SendStream};
-use http::header::{self, HeaderName};
-use http::{HeaderMap, Request, Response, Version};
+use h2::{Reason, RecvStream};
+use http::header;
+use http::{HeaderMap, Request, Response};
 
+use self::send::{Piece, send};
 use super::Connection;
 use super::exchange::exchange;
-use super::record::RecordedBody;
+
 use crate::drain::Stage;
 use crate::model::{Behaviour, Limits};
-use crate::proxy::body::{Frame, RequestBody};
-use crate::proxy::error::{ErrorKind, Side};
+use crate::proxy::body::RequestBody;
+
 use crate::proxy::io::phase::State;
 use crate::proxy::io::plain::{Gathered, Stream};
 use crate::proxy::timer::Timer;
@@ -34,7 +38,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// Frames of this size: one fills a TLS record.
 const MAX_FRAME: u32 = 16 * 1024;
 
-type Serving = server::Connection<Gathered, Bytes>;
+type Serving = server::Connection<Gathered, Piece>;
 
 /// Serves streams until the connection ends, and returns what is left of it. `age` is the time after which it is asked to.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Option<Stream> {
@@ -175,19 +179,21 @@ fn poll_streams(connection: &Rc<Connection>, serving: &mut Serving, cx: &mut Con
 }
 
 /// Answers one stream.
-async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
+async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
     let (head, body) = request.into_parts();
-    // hyper does this by itself, when the body is asked for.
-    let waits = !body.is_end_stream() && head.headers.get(header::EXPECT).is_some_and(|expected| expected == "100-continue");
-    if waits && respond.send_informational(continue_100()).is_err() {
-        return;
-    }
-    let body = RequestBody::http2(body, announced(&head.headers), &connection.body_rules());
+    let awaited = waits_for_100(&head.headers).then(Rc::default);
+    let body = RequestBody::http2(body, announced(&head.headers), awaited.clone(), &connection.body_rules());
     let mut exchange = std::pin::pin!(exchange(connection, head, body));
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
         Poll::Ready(answered) => Poll::Ready(Some(answered)),
-        // A client that resets its stream frees its backend at once.
-        Poll::Pending => respond.poll_reset(cx).map(|_| None),
+        Poll::Pending => {
+            let awaited = awaited.as_ref().is_some_and(|awaited: &Rc<Cell<bool>>| awaited.take());
+            if awaited && respond.send_informational(continue_100()).is_err() {
+                return Poll::Ready(None);
+            }
+            // A client that resets its stream frees its backend at once.
+            respond.poll_reset(cx).map(|_| None)
+        }
     })
     .await;
     match answered {
@@ -202,87 +208,13 @@ pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
 }
 
+/// Whether a client sends its body once it is told to (RFC 9110 section 10.1.1). hyper looks after this by itself.
+fn waits_for_100(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
 fn continue_100() -> Response<()> {
     let mut response = Response::new(());
     *response.status_mut() = http::StatusCode::CONTINUE;
     response
-}
-
-async fn send(connection: &Connection, response: Response<RecordedBody>, mut respond: SendResponse<Bytes>) {
-    let (mut head, mut body) = response.into_parts();
-    head.version = Version::HTTP_2;
-    strip(&mut head.headers);
-    let Ok(mut stream) = respond.send_response(Response::from_parts(head, ()), body.is_end()) else {
-        body.fail(ErrorKind::ClientLeft);
-        return;
-    };
-    if body.is_end() {
-        return body.finish();
-    }
-    let timer = connection.worker.upstream.timers.timer();
-    match send_body(&mut stream, &mut body, &timer, connection.write_limit()).await {
-        Ok(()) => body.finish(),
-        Err(kind) => {
-            body.fail(kind);
-            let reason = if kind.side() == Side::Client { Reason::CANCEL } else { Reason::INTERNAL_ERROR };
-            stream.send_reset(reason);
-        }
-    }
-}
-
-async fn send_body(stream: &mut SendStream<Bytes>, body: &mut RecordedBody, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
-    loop {
-        let frame = poll_fn(|cx| match body.poll_next(cx) {
-            Poll::Ready(frame) => Poll::Ready(frame),
-            Poll::Pending => stream.poll_reset(cx).map(|_| Some(Err(ErrorKind::ClientLeft.into()))),
-        })
-        .await;
-        match frame {
-            Some(Ok(Frame::Data(data))) => {
-                let end = body.is_end();
-                send_data(stream, data, end, timer, stall).await?;
-                if end {
-                    return Ok(());
-                }
-            }
-            Some(Ok(Frame::Trailers(trailers))) => return stream.send_trailers(trailers).map_err(|_| ErrorKind::ClientLeft),
-            Some(Err(error)) => return Err(error.kind),
-            None => return stream.send_data(Bytes::new(), true).map_err(|_| ErrorKind::ClientLeft),
-        }
-    }
-}
-
-/// Hands a piece over as the client gives room for it; it has `timeouts.responseWrite` for each step.
-async fn send_data(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool, timer: &Timer, stall: Duration) -> Result<(), ErrorKind> {
-    loop {
-        stream.reserve_capacity(data.len());
-        if stream.capacity() >= data.len() {
-            return stream.send_data(data, end).map_err(|_| ErrorKind::ClientLeft);
-        }
-        timer.set(stall);
-        let room = poll_fn(|cx| match stream.poll_capacity(cx) {
-            Poll::Ready(Some(Ok(room))) => Poll::Ready(Ok(room)),
-            Poll::Ready(Some(Err(_)) | None) => Poll::Ready(Err(ErrorKind::ClientLeft)),
-            Poll::Pending => match stream.poll_reset(cx) {
-                Poll::Ready(_) => Poll::Ready(Err(ErrorKind::ClientLeft)),
-                Poll::Pending => timer.poll(cx).map(|()| Err(ErrorKind::ClientLeft)),
-            },
-        })
-        .await;
-        timer.clear();
-        let piece = data.split_to(room?.min(data.len()));
-        let last = data.is_empty();
-        stream.send_data(piece, end && last).map_err(|_| ErrorKind::ClientLeft)?;
-        if last {
-            return Ok(());
-        }
-    }
-}
-
-/// Fields that HTTP/2 does not have (RFC 9113 section 8.2.2); our own answers are written for either version.
-fn strip(headers: &mut HeaderMap) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, KEEP_ALIVE] {
-        headers.remove(name);
-    }
 }

@@ -26,16 +26,21 @@ use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
+
+use http::Version;
 
 use self::forwarded::Origin;
 use super::backend::InFlight;
 use super::body::BodyRules;
+use super::error::ErrorKind;
 use super::io::linger::EARLY;
 use super::io::phase::{Phase, PhaseLimits};
 use super::live::LiveListener;
 use super::timer::Timer;
 use super::upstream::http1::Connection as BackendConnection;
+use super::upstream::{BackendBody, Ends};
 use super::worker::Worker;
 use crate::drain::Stage;
 use crate::model::{Behaviour, ClientTimeouts, TlsPolicy};
@@ -62,6 +67,10 @@ pub struct Connection {
     tunnel: RefCell<Option<(Switched, Box<Record>)>>,
     /// A request was answered before all of it had come, perhaps.
     refused: Cell<bool>,
+    /// What ends the answer that an HTTP/1 client is slow to take; in HTTP/2 each stream looks after its own.
+    ends: RefCell<Option<Ends>>,
+    /// Why it was ended.
+    ended_for: Cell<Option<ErrorKind>>,
     /// `timeouts.responseWrite`.
     response_write: Duration,
 }
@@ -109,7 +118,20 @@ impl Connection {
         let phase = Rc::new(Phase::new(&worker.upstream.timers, limits));
         let response_write = timeouts.response_write;
         let origin = Origin::new(client.ip(), local.ip(), if tls.is_some() { "https" } else { "http" });
-        Self { worker, client, local, listener, tls, origin, phase, tunnel: RefCell::new(None), refused: Cell::new(false), response_write }
+        Self {
+            worker,
+            client,
+            local,
+            listener,
+            tls,
+            origin,
+            phase,
+            tunnel: RefCell::default(),
+            refused: Cell::default(),
+            ends: RefCell::default(),
+            ended_for: Cell::default(),
+            response_write,
+        }
     }
 
     /// How long what the client still sends is taken, so that the last answer is not lost to a reset: a request that was
@@ -156,6 +178,40 @@ impl Connection {
     /// What is still to come of a request is not waited for.
     fn refuse_rest(&self) {
         self.refused.set(true);
+    }
+
+    /// An answer begins.
+    fn answer_begun(&self, version: Version, body: &BackendBody) {
+        if version < Version::HTTP_2
+            && let Some(ends) = body.ends()
+        {
+            *self.ends.borrow_mut() = Some(ends.clone());
+        }
+        if body.is_early() {
+            self.refuse_rest();
+        }
+    }
+
+    /// Nothing more of an answer is to come.
+    fn answer_over(&self, is_early: bool) {
+        self.ends.borrow_mut().take();
+        if is_early {
+            self.refuse_rest();
+        }
+    }
+
+    /// Ready when the answer of an HTTP/1 connection is over, though its client has not taken it.
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<ErrorKind> {
+        let Some(ends) = &*self.ends.borrow() else { return Poll::Pending };
+        ends.poll(cx).map(|error| {
+            self.ended_for.set(Some(error.kind));
+            error.kind
+        })
+    }
+
+    /// Why an answer was ended in its middle, if it was not the client that did.
+    fn ended_for(&self) -> Option<ErrorKind> {
+        self.ended_for.get()
     }
 
     /// An exchange begins.

@@ -275,12 +275,14 @@ pub struct RecordedBody {
     body: ResponseBody,
     /// `None` once it has been closed.
     record: Option<Box<Record>>,
+    /// Why it was cut, for when hyper asks again.
+    cut: Option<ProxyError>,
 }
 
 impl RecordedBody {
     /// Puts the two together.
     pub fn new(body: ResponseBody, record: Box<Record>) -> Self {
-        Self { body, record: Some(record) }
+        Self { body, record: Some(record), cut: None }
     }
 
     /// The next piece.
@@ -300,6 +302,11 @@ impl RecordedBody {
         polled
     }
 
+    /// See [`ResponseBody::poll_end`].
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
+        self.body.poll_end(cx)
+    }
+
     /// The last byte has been handed over.
     pub fn finish(mut self) {
         self.close();
@@ -307,7 +314,7 @@ impl RecordedBody {
 
     /// A body whose record is kept elsewhere.
     pub fn unrecorded(body: ResponseBody) -> Self {
-        Self { body, record: None }
+        Self { body, record: None, cut: None }
     }
 
     /// Whether nothing more comes.
@@ -327,6 +334,7 @@ impl RecordedBody {
             && let ResponseBody::Backend(body) = &self.body
         {
             record.notes.bytes_in = body.request_bytes();
+            record.connection.answer_over(body.is_early());
         }
     }
 }
@@ -336,7 +344,7 @@ impl Drop for RecordedBody {
         if !self.body.is_end()
             && let Some(record) = &mut self.record
         {
-            record.notes.failed(ErrorKind::ClientLeft);
+            record.notes.failed(record.connection.ended_for().unwrap_or(ErrorKind::ClientLeft));
         }
         self.close();
     }
@@ -348,7 +356,21 @@ impl Body for RecordedBody {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<http_body::Frame<Bytes>, ProxyError>>> {
         let this = self.get_mut();
-        let polled = this.poll_next(cx);
+        let polled = match this.cut.take() {
+            Some(error) => Poll::Ready(Some(Err(error))),
+            None => this.poll_next(cx),
+        };
+        let polled = match polled {
+            // With an error hyper drops what it has not sent yet, the head perhaps, and a client that gets nothing sends
+            // its request again.
+            Poll::Ready(Some(Err(error))) if this.record.is_some() => {
+                this.close();
+                this.cut = Some(error);
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            polled => polled,
+        };
         if this.body.is_end() {
             this.close();
         }
@@ -359,7 +381,7 @@ impl Body for RecordedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end()
+        self.body.is_end() && self.cut.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

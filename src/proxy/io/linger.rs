@@ -13,8 +13,9 @@ use tokio::io::AsyncWrite;
 use super::plain::Stream;
 use crate::proxy::timer::Timers;
 
-/// How much of what nobody reads is taken.
-const MAX_BYTES: usize = 256 * 1024;
+/// How much of what nobody reads is taken. A client that sends more than this before it looks for an answer has to wait
+/// for the end of our patience.
+const MAX_BYTES: usize = 8 * 1024 * 1024;
 /// How long a client is listened to whose request was refused before it had come.
 pub const EARLY: Duration = Duration::from_secs(2);
 
@@ -31,7 +32,7 @@ pub async fn linger(mut stream: Stream, timers: &Timers, write: Duration, read: 
 /// Reads the socket itself: what comes is of no interest, encrypted or not.
 async fn discard(stream: &Stream) -> io::Result<()> {
     let socket = stream.wire().stream();
-    let mut scratch = vec![0; 4096];
+    let mut scratch = vec![0; 16 * 1024];
     let mut taken = 0;
     poll_fn(|cx| {
         while taken < MAX_BYTES {
@@ -42,7 +43,8 @@ async fn discard(stream: &Stream) -> io::Result<()> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        Poll::Ready(Ok(()))
+        // A close now would be a reset, which may take away what the client has not read yet.
+        Poll::Pending
     })
     .await
 }

@@ -110,7 +110,12 @@ impl Connection {
     /// Reads once into the input.
     fn poll_read(&mut self, cx: &mut Context<'_>, expected: u64) -> Poll<io::Result<usize>> {
         let size = usize::try_from(expected).unwrap_or(MAX_READ).clamp(MIN_READ, MAX_READ);
-        self.input.reserve(size);
+        // Where pieces of the buffer are still on their way to the client, its rest is used up first: a backend that sends
+        // little at a time would have a buffer kept for each.
+        let rest = self.input.capacity() - self.input.len();
+        if !self.input.try_reclaim(size) && rest < size / 4 {
+            self.input.reserve(size);
+        }
         poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input)
     }
 }
@@ -169,14 +174,19 @@ impl Call {
         self.upload.body.settle();
     }
 
+    /// Whether all of the request has left.
+    pub fn is_sent(&self) -> bool {
+        self.upload.state == UploadState::Sent
+    }
+
     /// The connection after the answer, if both sides have said all they will.
     pub fn into_idle(self) -> Option<Connection> {
-        (self.upload.state == UploadState::Sent && self.connection.input.is_empty()).then_some(self.connection)
+        (self.is_sent() && self.connection.input.is_empty()).then_some(self.connection)
     }
 
     /// The connection after a switch of protocols; `None` if the backend switched before it had the whole request.
     pub fn into_switched(self) -> Option<Connection> {
-        (self.upload.state == UploadState::Sent).then_some(self.connection)
+        self.is_sent().then_some(self.connection)
     }
 
     /// Sends the request and reads until the head of the answer. `waits_for` says whose turn it is when it is pending.

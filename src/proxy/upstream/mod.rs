@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::backend::InFlight;
+use super::backend::{Cut, InFlight};
 use super::body::{Frame, Length};
 use super::error::{ErrorKind, ProxyError};
 use super::timer::Timer;
@@ -40,12 +40,20 @@ pub struct Bounds {
     pub overall: Option<Rc<Timer>>,
 }
 
+/// What ends an answer however slow its reader is: its endpoint has left, or the route's time is over.
+#[derive(Clone)]
+pub struct Ends {
+    cut: Option<Rc<Cut>>,
+    overall: Option<Rc<Timer>>,
+}
+
 /// The body of a backend's answer. It goes on sending the request's, gives its connection back to the pool with the
 /// last byte, and closes it if it is dropped before.
 pub struct BackendBody {
     decoder: Decoder,
     /// `None` once the last byte has been read.
     rest: Option<Rest>,
+    ends: Ends,
     bounds: Bounds,
     upstream: Upstream,
     keep_alive: bool,
@@ -53,6 +61,8 @@ pub struct BackendBody {
     received: u64,
     /// Bytes of the request that had left when its timer was set.
     sent: u64,
+    /// It ended before all of the request had left.
+    is_early: bool,
 }
 
 struct Rest {
@@ -60,10 +70,23 @@ struct Rest {
     endpoint: InFlight,
 }
 
+impl Ends {
+    /// Ready when it is over; why.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<ProxyError> {
+        if self.cut.as_ref().is_some_and(|cut| cut.poll(cx).is_ready()) {
+            return Poll::Ready(ProxyError::new(ErrorKind::BodyCut, LEFT));
+        }
+        let overall = self.overall.as_ref().map_or(Poll::Pending, |overall| overall.poll(cx));
+        overall.map(|()| ErrorKind::RequestTimedOut.into())
+    }
+}
+
 impl BackendBody {
     fn new(call: Call, decoder: Decoder, keep_alive: bool, endpoint: InFlight, upstream: Upstream, bounds: Bounds) -> Self {
         let received = call.received();
-        let mut body = Self { decoder, rest: Some(Rest { call, endpoint }), bounds, upstream, keep_alive, timer: None, received, sent: 0 };
+        let ends = Ends { cut: endpoint.cut().cloned(), overall: bounds.overall.clone() };
+        let rest = Some(Rest { call, endpoint });
+        let mut body = Self { decoder, rest, ends, bounds, upstream, keep_alive, timer: None, received, sent: 0, is_early: false };
         if body.decoder.is_done() {
             body.finish();
         }
@@ -72,11 +95,10 @@ impl BackendBody {
 
     /// The next piece. The backend has `timeouts.idle` for each.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame, ProxyError>>> {
-        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
-        if rest.endpoint.poll_cut(cx).is_ready() {
-            self.rest = None;
-            return Poll::Ready(Some(Err(ProxyError::new(ErrorKind::BodyCut, LEFT))));
+        if let Poll::Ready(error) = self.poll_end(cx) {
+            return Poll::Ready(Some(Err(error)));
         }
+        let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
         let mut waits_for = WaitsFor::Backend;
         let polled = rest.call.poll_body(cx, &mut self.decoder, &mut waits_for);
         self.received = rest.call.received();
@@ -95,22 +117,38 @@ impl BackendBody {
                 }
                 Poll::Ready(frame)
             }
-            Poll::Pending => self.poll_limits(cx, waits_for).map(|kind| {
-                self.rest = None;
-                Some(Err(kind.into()))
-            }),
+            Poll::Pending if waits_for == WaitsFor::Client => Poll::Pending,
+            Poll::Pending => {
+                let timer = self.timer.get_or_insert_with(|| self.upstream.timers.after(self.bounds.idle));
+                timer.poll(cx).map(|()| {
+                    self.rest = None;
+                    Some(Err(ErrorKind::BodyTimedOut.into()))
+                })
+            }
         }
     }
 
-    fn poll_limits(&mut self, cx: &mut Context<'_>, waits_for: WaitsFor) -> Poll<ErrorKind> {
-        if self.bounds.overall.as_ref().is_some_and(|overall| overall.poll(cx).is_ready()) {
-            return Poll::Ready(ErrorKind::RequestTimedOut);
-        }
-        if waits_for == WaitsFor::Client {
+    /// Ready when there will be no more of it, though there was more to come. For whoever waits for its reader, and so
+    /// does not ask for more.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<ProxyError> {
+        if self.rest.is_none() {
             return Poll::Pending;
         }
-        let timer = self.timer.get_or_insert_with(|| self.upstream.timers.after(self.bounds.idle));
-        timer.poll(cx).map(|()| ErrorKind::BodyTimedOut)
+        let ended = self.ends.poll(cx);
+        if ended.is_ready() {
+            self.rest = None;
+        }
+        ended
+    }
+
+    /// What ends it, if anything does beside the backend and the reader.
+    pub fn ends(&self) -> Option<&Ends> {
+        self.rest.as_ref().filter(|_| self.ends.cut.is_some() || self.ends.overall.is_some()).map(|_| &self.ends)
+    }
+
+    /// Whether it ended before all of the request had left. What the client still sends, nobody will read.
+    pub fn is_early(&self) -> bool {
+        self.is_early
     }
 
     /// How much is still to come.
@@ -136,6 +174,7 @@ impl BackendBody {
     /// The last byte has been read: the connection may serve another request.
     fn finish(&mut self) {
         let Some(Rest { call, endpoint }) = self.rest.take() else { return };
+        self.is_early = !call.is_sent();
         if self.keep_alive
             && let Some(connection) = call.into_idle()
         {
