@@ -1,6 +1,6 @@
 //! What fuzzers are given of the data path. Their programs, and what they found worth keeping, are in `tests/fuzz`.
 
-pub use super::http::fuzz::crossing;
+pub use super::http::fuzz::{blocks, crossing};
 pub use super::io::fuzz::heads;
 
 /// Runs a target over what is kept for it; says how much that is.

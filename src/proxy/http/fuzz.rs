@@ -1,5 +1,5 @@
-//! What a fuzzer looks for between HTTP/2 and HTTP/1: a request that h2 lets through and `request::check` takes, and for
-//! which a backend gets anything but one clear head.
+//! What fuzzers look for around h2: a request that it lets through and `request::check` takes, and for which a backend gets
+//! anything but one clear head; and header blocks that we read in another way than it does.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -17,6 +17,7 @@ use super::ids::Ids;
 use super::request::{Checked, check};
 use crate::model::{Behaviour, Limits};
 use crate::proxy::body::{BodyRules, Length, RequestBody};
+use crate::proxy::io::frames::{Frames, NONSENSE};
 use crate::proxy::io::head::{Framing, HeadLimits, look};
 use crate::proxy::random::Random;
 use crate::proxy::timer::Timers;
@@ -50,6 +51,57 @@ pub fn crossing(data: &[u8]) {
         head.write(&mut out, length);
         judge(&out, &checked, length);
     }
+}
+
+/// Header blocks of one connection, each behind its length. Whatever is in them, if we can read them, h2 goes on: a request
+/// behind them is taken.
+pub fn blocks(data: &[u8]) {
+    const LIMIT: u16 = 2000;
+    let mut bytes = beginning();
+    let (mut rest, mut stream) = (data, 1);
+    while let Some((length, blocks)) = rest.split_first() {
+        let (block, behind) = blocks.split_at(usize::from(*length).min(blocks.len()));
+        // Every fourth is the end of the request before it.
+        let flags = if stream % 8 == 5 { END_HEADERS } else { END_HEADERS | END_STREAM };
+        frame(&mut bytes, HEADERS, flags, stream, block);
+        if flags == END_HEADERS {
+            frame(&mut bytes, HEADERS, END_HEADERS | END_STREAM, stream, block);
+        }
+        (rest, stream) = (behind, stream + 2);
+    }
+    let last = [0x82, 0x87, 0x04, 5, b'/', b'l', b'a', b's', b't', 0x01, 1, b'a'];
+    frame(&mut bytes, HEADERS, END_HEADERS | END_STREAM, stream, &last);
+    let passed = through_frames(&bytes, LIMIT.into());
+    if passed.ends_with(&NONSENSE) {
+        return;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut builder = h2::server::Builder::new();
+    builder.max_header_list_size(LIMIT.into()).max_local_error_reset_streams(None);
+    let handshake = pin!(builder.handshake::<_, Bytes>(Client(passed.into()))).poll(&mut cx);
+    let Poll::Ready(Ok(mut serving)) = handshake else { panic!("it begins well") };
+    let mut is_taken = false;
+    while let Poll::Ready(Some(accepted)) = serving.poll_accept(&mut cx) {
+        let (request, _) = accepted.expect("the connection goes on");
+        is_taken |= request.uri().path() == "/last";
+    }
+    assert!(is_taken, "whoever comes behind is served");
+}
+
+/// What our look lets through of a client's bytes.
+fn through_frames(bytes: &[u8], limit: usize) -> Vec<u8> {
+    let mut space = bytes.to_vec();
+    let mut buf = ReadBuf::new(&mut space);
+    buf.put_slice(bytes);
+    let mut frames = Frames::new(limit);
+    frames.take(&mut buf, 0);
+    let mut passed = buf.filled().to_vec();
+    buf.clear();
+    while frames.give(&mut buf) {
+        passed.extend_from_slice(buf.filled());
+        buf.clear();
+    }
+    passed
 }
 
 /// The backend's side, read by what looks at clients' heads, which is strict, and line by line.
@@ -90,10 +142,16 @@ const SETTINGS: u8 = 4;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// A preface and one request.
-fn frames(fields: &[u8], body: Option<&[u8]>) -> Vec<u8> {
+/// A preface, and what comes first.
+fn beginning() -> Vec<u8> {
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
     frame(&mut bytes, SETTINGS, 0, 0, &[]);
+    bytes
+}
+
+/// A connection with one request.
+fn frames(fields: &[u8], body: Option<&[u8]>) -> Vec<u8> {
+    let mut bytes = beginning();
     let mut block = Vec::new();
     for field in fields.split(|byte| *byte == 0xff) {
         // The colon of a pseudo-header's name is not the one that divides.
@@ -161,6 +219,12 @@ impl AsyncWrite for Client {
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+#[cfg(test)]
+#[test]
+fn the_corpus_of_blocks_holds() {
+    assert!(crate::proxy::fuzz::replay("blocks", blocks) > 10);
 }
 
 #[cfg(test)]

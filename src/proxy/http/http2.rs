@@ -42,7 +42,7 @@ type Serving = server::Connection<Gathered, Piece>;
 
 /// Serves streams until the connection ends, and returns what is left of it. `age` is the time after which it is asked to.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Option<Stream> {
-    let io = Gathered::new(stream);
+    let io = Gathered::new(stream, head_limit(connection, limits));
     let ended = serve_on(connection, &io, age, limits).await;
     if let Err(broken) = ended {
         let event = broken.event();
@@ -101,7 +101,7 @@ async fn handshake(connection: &Connection, io: &Gathered, limits: &Limits) -> R
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(MAX_FRAME)
         .max_concurrent_streams(limits.streams_per_connection)
-        .max_header_list_size(head_limit(connection, limits))
+        .max_header_list_size(u32::try_from(head_limit(connection, limits)).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER);
     let mut handshake = std::pin::pin!(builder.handshake(io.clone()));
     poll_fn(|cx| {
@@ -122,9 +122,8 @@ async fn handshake(connection: &Connection, io: &Gathered, limits: &Limits) -> R
 
 /// h2 answers 431 to what is larger, without asking. The cloud has another status, so there it takes twice as much, which
 /// `request::check` refuses: what is larger than that gets h2's answer all the same.
-fn head_limit(connection: &Connection, limits: &Limits) -> u32 {
-    let limit = if connection.behaviour() == Behaviour::Gke { limits.request_head.saturating_mul(2) } else { limits.request_head };
-    u32::try_from(limit).unwrap_or(u32::MAX)
+fn head_limit(connection: &Connection, limits: &Limits) -> usize {
+    if connection.behaviour() == Behaviour::Gke { limits.request_head.saturating_mul(2) } else { limits.request_head }
 }
 
 async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, age: &Timer) -> Result<(), Broken> {

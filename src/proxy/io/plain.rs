@@ -1,6 +1,5 @@
-//! Between TLS and HTTP. Under the HTTP/1 codec it tells the phase what comes and goes, and lets the codec read only what
-//! the intake has looked at; under HTTP/2's it gathers
-//! writes: h2 asks for a flush after every frame, so many streams that are ready together would each cost a TLS record
+//! Between TLS and HTTP. Either codec reads only what `intake` or `frames` has looked at. Under HTTP/1's it tells the phase
+//! what comes and goes; under HTTP/2's it gathers writes: h2 asks for a flush after every frame, so many streams that are ready together would each cost a TLS record
 //! and a call to the kernel. There the flush is the business of the task that owns the connection, after its poll.
 
 use std::cell::RefCell;
@@ -12,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::Frames;
 use super::head::HeadLimits;
 use super::intake::{Intake, Next};
 use super::phase::Phase;
@@ -178,6 +178,7 @@ pub struct Gathered(Rc<RefCell<Gathering>>);
 
 struct Gathering {
     stream: Stream,
+    frames: Frames,
     buffer: BytesMut,
 }
 
@@ -185,9 +186,9 @@ struct Gathering {
 const GATHER: usize = 16 * 1024;
 
 impl Gathered {
-    /// A stream whose writes wait for [`Gathered::poll_send`].
-    pub fn new(stream: Stream) -> Self {
-        Self(Rc::new(RefCell::new(Gathering { stream, buffer: BytesMut::new() })))
+    /// A stream whose writes wait for [`Gathered::poll_send`], and whose field sections may have so many bytes.
+    pub fn new(stream: Stream, limit: usize) -> Self {
+        Self(Rc::new(RefCell::new(Gathering { stream, frames: Frames::new(limit), buffer: BytesMut::new() })))
     }
 
     /// Sends what has been gathered.
@@ -239,7 +240,19 @@ impl Gathering {
 
 impl AsyncRead for Gathered {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0.borrow_mut().stream).poll_read(cx, buf)
+        let Gathering { stream, frames, .. } = &mut *self.0.borrow_mut();
+        let before = buf.filled().len();
+        while !frames.give(buf) {
+            ready!(Pin::new(&mut *stream).poll_read(cx, buf))?;
+            if buf.filled().len() == before {
+                break;
+            }
+            frames.take(buf, before);
+            if buf.filled().len() > before {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
