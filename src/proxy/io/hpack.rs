@@ -78,7 +78,8 @@ impl Fields {
         while let Some(first) = rest.first() {
             let before = rest;
             if first & 0xe0 == 0x20 {
-                self.resize(integer(&mut rest, 5)?)?;
+                // Before all fields (RFC 7541 section 4.2).
+                self.resize(integer(&mut rest, 5).ok().filter(|_| size == 0).ok_or(Unreadable)?)?;
             } else {
                 let (field, keeps) = self.field(&mut rest)?;
                 if keeps {

@@ -89,6 +89,7 @@ fn what_is_no_block_is_not_replaced() {
         &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         &[0x3f, 0xe2, 0x1f],
         &[0, 0x81, 0x00, 0],
+        &[0x82, 0x20],
     ] {
         assert_eq!(look(block), Err(Unreadable), "{block:?}");
     }
