@@ -10,7 +10,7 @@ mod outcome;
 mod text;
 mod trace;
 
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 
 use crate::model::{Action, Behaviour, Conditions, EndpointStatus, Filter, LogSampling, Origin, Origins, Parity, Route, RouteSet, Snapshot};
 use crate::route::{self, Fate, Specific, lenient_readings, normalize_path};
@@ -49,6 +49,10 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
     }
     let (set, host) = listener::set(snapshot, listener, asked, &mut trace);
     trace.behaviour = set.behaviour.as_str();
+    if matches!(asked.method, Method::CONNECT | Method::TRACE) {
+        trace.outcome = Outcome::ours(405, "method_refused", "this method is not forwarded".to_owned());
+        return trace;
+    }
     let path = match paths(asked.path()) {
         Ok(path) => path,
         Err(why) => {
@@ -68,7 +72,12 @@ pub fn explain(world: World<'_>, asked: &Asked) -> Trace {
         trace.route = Some(won(route, world.origins, asked.https, snapshot.access_log.sampling));
         trace.backends = backend::all(world, route);
     }
-    trace.outcome = outcome::decide(world, &outcome::Way { listener, set, found, host: &host }, asked, &trace.backends);
+    trace.outcome = outcome::decide(
+        world,
+        &outcome::Way { listener, set, found, host: &host, path: &path, is_alias: trace.alias.is_some() },
+        asked,
+        &trace.backends,
+    );
     trace.parity.extend(parity(found.map_or(set.behaviour, |route| route.behaviour), found, &trace.outcome));
     trace
 }
@@ -141,7 +150,7 @@ fn candidate(route: &Route, fate: &Fate, origins: &Origins) -> Candidate {
 
 /// What it asks for besides host and path.
 fn conditions(conditions: &Conditions) -> String {
-    let methods: Vec<&str> = conditions.methods.iter().map(http::Method::as_str).collect();
+    let methods: Vec<&str> = conditions.methods.iter().map(Method::as_str).collect();
     let methods = Some(methods.join("|")).filter(|methods| !methods.is_empty());
     let headers = conditions.headers.iter().map(|(name, value)| format!("{name}: {value}"));
     let query = conditions.query.iter().map(|(name, value)| format!("?{name}={value}"));

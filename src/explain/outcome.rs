@@ -3,8 +3,8 @@
 use super::listener::knows;
 use super::trace::{Backend, Outcome};
 use super::{Asked, World};
-use crate::model::{Action, Behaviour, Host, Listener, PathRewrite, PlainHttp, Protocol, Readiness, Redirect, Route, RouteSet};
-use crate::route;
+use crate::model::{Action, Behaviour, Host, Listener, PlainHttp, Protocol, Readiness, Route, RouteSet};
+use crate::route::{self, RedirectFrom};
 
 /// Where a request came in and what is for it.
 pub(super) struct Way<'a> {
@@ -13,11 +13,15 @@ pub(super) struct Way<'a> {
     pub(super) found: Option<&'a Route>,
     /// What it is routed as.
     pub(super) host: &'a str,
+    /// In its normal form.
+    pub(super) path: &'a str,
+    /// What was asked for stands for the host, or for one Ingress.
+    pub(super) is_alias: bool,
 }
 
 pub(super) fn decide(world: World<'_>, way: &Way<'_>, asked: &Asked, backends: &[Backend]) -> Outcome {
-    let Way { listener, set, found, host } = *way;
-    if let Some(outcome) = plain(world, listener, set, found, asked, host) {
+    let Way { found, path, .. } = *way;
+    if let Some(outcome) = plain(world, way, asked) {
         return outcome;
     }
     let Some(route) = found else { return Outcome::ours(404, "no_route", "no route is for this host and path".to_owned()) };
@@ -26,8 +30,18 @@ pub(super) fn decide(world: World<'_>, way: &Way<'_>, asked: &Asked, backends: &
         Action::NotFound => Outcome::ours(404, "no_route", "no path of this host is for it".to_owned()),
         Action::Broken(why) => Outcome::ours(if is_cloud { 502 } else { 500 }, "route_broken", format!("the route cannot be served: {why}")),
         Action::Redirect(redirect) => {
-            let location = location(redirect, route, asked, host);
-            Outcome { location: Some(location.clone()), ..Outcome::ours(redirect.status.as_u16(), "redirect", format!("redirected to {location}")) }
+            let from = RedirectFrom {
+                https: asked.https,
+                host: is_ours(world, way).then_some(asked.host.as_str()),
+                port: asked.port,
+                path,
+                query: asked.query(),
+                target: &asked.target,
+            };
+            match route::location(redirect, &route.matches.path, &from) {
+                Some(location) => Outcome::redirect(redirect.status.as_u16(), location),
+                None => Outcome::ours(400, "bad_request", "its host is none that is served here".to_owned()),
+            }
         }
         Action::Forward(_) => forward(world, is_cloud, backends),
     }
@@ -48,7 +62,8 @@ fn forward(world: World<'_>, is_cloud: bool, backends: &[Backend]) -> Outcome {
 }
 
 /// What plain HTTP gets; `None`: it is forwarded like any other request.
-fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&Route>, asked: &Asked, host: &str) -> Option<Outcome> {
+fn plain(world: World<'_>, way: &Way<'_>, asked: &Asked) -> Option<Outcome> {
+    let Way { listener, found, .. } = *way;
     if asked.https {
         return None;
     }
@@ -62,11 +77,14 @@ fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&R
             let text = "the connection is closed without an answer".to_owned();
             Some(Outcome { status: None, reason: "plain_http_rejected".to_owned(), location: None, backends: Vec::new(), text })
         }
-        PlainHttp::Redirect if Host::parse(host).is_ok_and(|host| is_ours(world, set, &host)) => {
-            let status =
-                found.and_then(|route| route.https_redirect).map_or(if world.snapshot.localhost_aliases { 307 } else { 308 }, |code| code.as_u16());
-            let location = format!("https://{}{}{}", in_url(&asked.host), https_port(world, listener, asked), asked.target);
-            Some(Outcome { location: Some(location.clone()), ..Outcome::ours(status, "redirect", format!("redirected to {location}")) })
+        PlainHttp::Redirect if is_ours(world, way) => {
+            let status = match found.and_then(|route| route.https_redirect).map_or(308, |code| code.as_u16()) {
+                // Browsers remember those.
+                301 | 308 if world.snapshot.localhost_aliases => 307,
+                status => status,
+            };
+            let location = format!("https://{}{}{}", route::in_url(&asked.host), https_port(world, listener, asked), asked.target);
+            Some(Outcome::redirect(status, location))
         }
         PlainHttp::Redirect => {
             let text = "this address requires https, and only to hosts that a route or a certificate names is anybody redirected";
@@ -77,8 +95,9 @@ fn plain(world: World<'_>, listener: &Listener, set: &RouteSet, found: Option<&R
 }
 
 /// Whether a redirect may repeat the host: a route names it, or a certificate is for it.
-fn is_ours(world: World<'_>, set: &RouteSet, host: &Host) -> bool {
-    knows(set, host) || world.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(host))
+fn is_ours(world: World<'_>, way: &Way<'_>) -> bool {
+    let is_named = |host: &Host| knows(way.set, host) || world.snapshot.certificates.iter().any(|certificate| certificate.pair.covers(host));
+    way.is_alias || Host::parse(way.host).is_ok_and(|host| is_named(&host))
 }
 
 /// As the data path has it: no port stays no port, our own for plain HTTP becomes our own for HTTPS.
@@ -93,27 +112,4 @@ fn https_port(world: World<'_>, listener: &Listener, asked: &Asked) -> String {
         None | Some(443) => String::new(),
         Some(port) => format!(":{port}"),
     }
-}
-
-fn in_url(host: &str) -> String {
-    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
-}
-
-fn location(redirect: &Redirect, route: &Route, asked: &Asked, host: &str) -> String {
-    let https = redirect.https.unwrap_or(asked.https);
-    let host = redirect.host.as_ref().map_or_else(|| host.to_owned(), ToString::to_string);
-    let well_known = if https { 443 } else { 80 };
-    let port = redirect.port.or(if redirect.https.is_some() { Some(well_known) } else { asked.port }).filter(|port| *port != well_known);
-    let port = port.map_or_else(String::new, |port| format!(":{port}"));
-    let path = match &redirect.path {
-        None => asked.path().to_owned(),
-        Some(PathRewrite::Full(path)) => path.clone(),
-        Some(PathRewrite::Prefix(prefix)) => {
-            let rest = asked.path().strip_prefix(route.matches.path.path().trim_end_matches('/')).unwrap_or_default();
-            let joined = format!("{}{rest}", prefix.trim_end_matches('/'));
-            if joined.starts_with('/') { joined } else { format!("/{joined}") }
-        }
-    };
-    let query = asked.query().map_or_else(String::new, |query| format!("?{query}"));
-    format!("{}://{}{port}{path}{query}", if https { "https" } else { "http" }, in_url(&host))
 }

@@ -217,6 +217,10 @@ impl Outcome {
         Self { status: Some(status), reason: reason.to_owned(), location: None, backends: Vec::new(), text }
     }
 
+    pub(super) fn redirect(status: u16, location: String) -> Self {
+        Self { location: Some(location.clone()), ..Self::ours(status, "redirect", format!("redirected to {location}")) }
+    }
+
     pub(super) fn refused_handshake() -> Self {
         let text = "the handshake is refused: there is no certificate for the name".to_owned();
         Self { status: None, reason: "handshake_refused".to_owned(), location: None, backends: Vec::new(), text }

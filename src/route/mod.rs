@@ -13,6 +13,7 @@ mod path;
 mod paths;
 mod plain_http;
 mod reading;
+mod redirect;
 mod table;
 
 pub use alias::{LOCALHOST, behind_localhost};
@@ -22,4 +23,5 @@ pub use host::{Authority, InvalidAuthority};
 pub use path::{InvalidPath, normalize_path};
 pub use plain_http::plain_http;
 pub use reading::lenient_readings;
+pub use redirect::{Asked as RedirectFrom, in_url, location};
 pub use table::{AmbiguousPath, Request, Table};

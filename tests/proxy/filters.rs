@@ -163,6 +163,44 @@ async fn a_redirect_never_repeats_a_host_that_no_route_names() {
     assert_eq!(asked(&proxy, "localhost", "/port").await, (302, "https://localhost:8443/port".to_owned()));
 }
 
+/// What is told of a request that has not been made is what it gets.
+#[tokio::test]
+async fn explain_says_of_a_redirect_what_it_is() {
+    let backend = TestBackend::start().await;
+    let slashed = redirect("path: { type: ReplacePrefixMatch, replacePrefixMatch: /new/ }");
+    let root = redirect("path: { type: ReplacePrefixMatch, replacePrefixMatch: / }");
+    let configuration = redirecting(&backend)
+        .route(&format!("{{ hostnames: [shop.example.test], path: /slashed, filters: [{slashed}] }}"))
+        .route(&format!("{{ hostnames: [shop.example.test], path: /root, filters: [{root}] }}"));
+    let proxy = TestProxy::serving(&configuration).await;
+    for (method, host, target) in [
+        ("GET", "shop.example.test", "/slashed"),
+        ("GET", "shop.example.test", "/slashed/a?b"),
+        ("GET", "shop.example.test", "/%73lashed/a"),
+        ("GET", "shop.example.test", "/root//evil.test/"),
+        ("GET", "shop.example.test", "/docs"),
+        ("GET", "shop.example.test", "/status/a?b"),
+        ("GET", "shop.example.test:9443", "/status"),
+        ("GET", "shop.example.test", "/secure/a"),
+        ("GET", "evil.test", "/old/a?b"),
+        ("GET", "evil.test", "/port"),
+        ("GET", "localhost", "/port"),
+        ("GET", "localhost", "/"),
+        ("TRACE", "localhost", "/"),
+    ] {
+        let answer = proxy.https().await.named(host).request(method, target, &[], b"").await;
+        let url = format!("https://{host}{target}");
+        let told = command(std::path::Path::new("/"))
+            .args(["explain", "--admin", &proxy.admin_address().to_string(), "--format", "json", method, &url])
+            .output()
+            .unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+        let outcome = &told["outcome"];
+        let status = outcome["status"].as_u64().unwrap_or(200);
+        assert_eq!((status, outcome["location"].as_str()), (answer.status.into(), answer.get("location")), "{method} {url}");
+    }
+}
+
 #[test]
 fn the_schema_knows_filters() {
     let output = command(std::path::Path::new("/")).arg("schema").output().unwrap();

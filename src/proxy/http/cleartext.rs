@@ -6,12 +6,11 @@ use std::io;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::secure::in_url;
 use crate::model::Cleartext;
 use crate::proxy::Mode;
 use crate::proxy::io::wire::Wire;
 use crate::proxy::live::{Live, LiveListener};
-use crate::route::Authority;
+use crate::route::{Authority, in_url};
 
 /// A request head whose host is not found in this much gets an answer without it.
 const MAX_HEAD: usize = 8 * 1024;

@@ -1,14 +1,13 @@
 //! What plain HTTP gets where TLS is expected: the listener's policy and the route's put together, and the https URL
 //! that a redirect leads to.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::Connection;
 use super::request::Checked;
 use crate::model::{PlainHttp, Protocol};
 use crate::proxy::live::{Live, LiveRoute};
-use crate::route::{Authority, plain_http};
+use crate::route::{Authority, in_url, plain_http};
 
 /// What becomes of a request that came without TLS.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,9 +63,4 @@ pub fn https_port(connection: &Connection, live: &Live, asked: Option<u16>) -> O
         Some(_) => https.and_then(|https| https.public).or(connection.listener.model.public_port),
     };
     port.filter(|port| *port != 443)
-}
-
-/// A host as URLs have it: IPv6 addresses in brackets (RFC 3986 section 3.2.2).
-pub fn in_url(host: &str) -> Cow<'_, str> {
-    if host.contains(':') { Cow::Owned(format!("[{host}]")) } else { Cow::Borrowed(host) }
 }
