@@ -218,7 +218,8 @@ impl Outcome {
     }
 
     pub(super) fn redirect(status: u16, location: String) -> Self {
-        Self { location: Some(location.clone()), ..Self::ours(status, "redirect", format!("redirected to {location}")) }
+        let text = format!("redirected to {location}");
+        Self { location: Some(location), ..Self::ours(status, "redirect", text) }
     }
 
     pub(super) fn refused_handshake() -> Self {

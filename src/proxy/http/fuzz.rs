@@ -78,8 +78,8 @@ pub fn blocks(data: &[u8]) {
     let mut cx = Context::from_waker(Waker::noop());
     let mut builder = h2::server::Builder::new();
     builder.max_local_error_reset_streams(None);
-    let handshake = pin!(builder.handshake::<_, Bytes>(Client(passed.into()))).poll(&mut cx);
-    let Poll::Ready(Ok(mut serving)) = handshake else { panic!("it begins well") };
+    let Poll::Ready(begun) = pin!(builder.handshake::<_, Bytes>(Client(passed.into()))).poll(&mut cx) else { return };
+    let mut serving = begun.expect("it begins well");
     let mut is_taken = false;
     while let Poll::Ready(Some(accepted)) = serving.poll_accept(&mut cx) {
         let (request, _) = accepted.expect("the connection goes on");

@@ -8,7 +8,7 @@ mod cloud_trace;
 mod exchange;
 mod forwarded;
 #[cfg(any(test, genkan_fuzz))]
-#[expect(clippy::expect_used, reason = "a fuzzer looks for panics")]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a fuzzer looks for panics")]
 pub mod fuzz;
 mod gke;
 mod guard;
