@@ -71,7 +71,8 @@ pub fn passes_to_client(name: &HeaderName) -> bool {
     !is_hop_by_hop(name)
 }
 
-/// Whether a trailer field may follow a body (RFC 9110 section 6.5.1): nothing that frames, routes or authenticates.
+/// Whether a trailer field may follow a body (RFC 9110 section 6.5.1): nothing that frames, routes or authenticates, that
+/// changes what is asked for, or controls what is done with an answer.
 pub fn passes_as_trailer(name: &HeaderName) -> bool {
     let forbidden = [
         header::HOST,
@@ -87,6 +88,17 @@ pub fn passes_as_trailer(name: &HeaderName) -> bool {
         header::EXPECT,
         header::MAX_FORWARDS,
         header::RANGE,
+        header::PRAGMA,
+        header::IF_MATCH,
+        header::IF_NONE_MATCH,
+        header::IF_MODIFIED_SINCE,
+        header::IF_UNMODIFIED_SINCE,
+        header::IF_RANGE,
+        header::AGE,
+        header::DATE,
+        header::EXPIRES,
+        header::VARY,
+        header::RETRY_AFTER,
         header::LOCATION,
         header::TRAILER,
     ];

@@ -57,18 +57,28 @@ const PREFACE: usize = 24;
 const HEADER: usize = 9;
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const WINDOW_UPDATE: u8 = 8;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+/// Of SETTINGS.
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 /// The largest frame that is taken; we ask for no larger.
 const MAX_FRAME: usize = 16 * 1024;
 /// Pieces of nothing in a second, beyond which they are the codec's matter.
-const MAX_EMPTY: usize = 100;
+const MAX_EMPTY: usize = 1000;
 /// No client may begin with this, and none may go on after it: the codec ends the connection.
 pub const NONSENSE: [u8; HEADER] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 0];
+/// The beginning of a frame that is larger than any may be, whose size the codec finds wrong.
+const TOO_LARGE: [u8; HEADER] = [0, 0x40, 1, PING, 0, 0, 0, 0, 0];
+/// More than any window has, if it comes twice.
+const LARGEST_WINDOW: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
 
 impl Frames {
     /// Expects the preface. `limit` is what a field section may be, in bytes as the codec counts them.
@@ -156,8 +166,12 @@ impl Frames {
             // RFC 9113 section 3.4.
             return Step::Replace(bytes.len(), NONSENSE.to_vec());
         }
+        if !header.has_its_size() {
+            return Step::Replace(bytes.len(), TOO_LARGE.to_vec());
+        }
         match header.kind {
             HEADERS => self.block(header, bytes),
+            WINDOW_UPDATE if header.stream != 0 => window(header, bytes),
             DATA if header.is_nothing() && header.stream <= self.newest && self.empty.is_one_of_few() => Step::Replace(HEADER, Vec::new()),
             _ => Step::Pass(HEADER + header.length),
         }
@@ -212,6 +226,18 @@ impl Header {
         out.extend_from_slice(&self.stream.to_be_bytes());
     }
 
+    /// Whether it is as long as frames of its kind have to be. To the codec those that are not are wrong in some way.
+    fn has_its_size(self) -> bool {
+        match self.kind {
+            RST_STREAM | WINDOW_UPDATE => self.length == 4,
+            SETTINGS if self.flags & ACK != 0 => self.length == 0,
+            SETTINGS => self.length.is_multiple_of(6),
+            PING => self.length == 8,
+            GOAWAY => self.length >= 8,
+            _ => true,
+        }
+    }
+
     /// A piece of a body that has nothing in it, and is not the last.
     fn is_nothing(self) -> bool {
         self.length == 0 && self.flags & (END_STREAM | PADDED) == 0 && self.stream != 0
@@ -226,6 +252,19 @@ impl Empty {
         self.count += 1;
         self.count <= MAX_EMPTY
     }
+}
+
+/// Room for nothing is an error of its stream (RFC 9113 section 6.9), and to the codec one of the connection. Too much room
+/// is one of the stream to both.
+fn window(header: Header, bytes: &[u8]) -> Step {
+    let Some(room) = bytes.get(HEADER..HEADER + header.length) else { return Step::Wait };
+    if room.iter().skip(1).any(|byte| *byte != 0) || room.first().is_some_and(|first| first & 0x7f != 0) {
+        return Step::Pass(HEADER + header.length);
+    }
+    let mut larger = Vec::new();
+    header.write(&mut larger);
+    larger.extend_from_slice(&LARGEST_WINDOW);
+    Step::Replace(HEADER + header.length, larger.repeat(2))
 }
 
 /// What the frames of a block carry of it (RFC 9113 section 6.2); `None`: they are none.

@@ -53,7 +53,7 @@ fn what_is_fine_passes_as_it_is() {
         padded,
         frame(DATA, 0, 5, b"some data"),
         in_two,
-        frame(6, 0, 0, &[0; 8]),
+        frame(PING, 0, 0, &[0; 8]),
         frame(DATA, END_STREAM, 5, b""),
     ]
     .concat();
@@ -100,6 +100,31 @@ fn pieces_of_nothing_are_left_out_while_they_are_few() {
 }
 
 #[test]
+fn frames_have_their_size() {
+    for (kind, flags, length) in
+        [(PING, 0, 7), (PING, 0, 9), (RST_STREAM, 0, 3), (WINDOW_UPDATE, 0, 5), (SETTINGS, 0, 5), (SETTINGS, ACK, 6), (GOAWAY, 0, 7)]
+    {
+        let bytes = [beginning(), frame(kind, flags, 0, &vec![0; length])].concat();
+        assert_eq!(passed(&bytes, 1000), [&beginning()[..], &TOO_LARGE].concat(), "{kind} of {length}");
+    }
+    let fine = [frame(PING, 0, 0, &[0; 8]), frame(RST_STREAM, 0, 1, &[0; 4]), frame(SETTINGS, ACK, 0, &[]), frame(GOAWAY, 0, 0, &[0; 20])];
+    let bytes = [beginning(), fine.concat()].concat();
+    assert_eq!(passed(&bytes, 5), bytes);
+}
+
+#[test]
+fn room_for_nothing_is_an_error_of_its_stream() {
+    let room = |stream, room: [u8; 4]| [beginning(), frame(WINDOW_UPDATE, 0, stream, &room)].concat();
+    for fine in [room(1, [0, 0, 0, 1]), room(1, [1, 0, 0, 0]), room(0, [0; 4])] {
+        assert_eq!(passed(&fine, 5), fine);
+    }
+    let larger = frame(WINDOW_UPDATE, 0, 1, &LARGEST_WINDOW);
+    for nothing in [[0; 4], [0x80, 0, 0, 0]] {
+        assert_eq!(passed(&room(1, nothing), 5), [beginning(), larger.repeat(2)].concat());
+    }
+}
+
+#[test]
 fn a_beginning_without_settings_ends_it() {
     let bytes = [&beginning()[..PREFACE], &request(1, b"x", b"y")].concat();
     assert!(passed(&bytes, 1000).ends_with(&NONSENSE));
@@ -125,7 +150,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
         Just(b"\0\x01x\x01y".to_vec()),
         Just(Vec::new()),
     ];
-    let kind = prop::sample::select(vec![DATA, HEADERS, HEADERS, CONTINUATION, SETTINGS, 6]);
+    let kind = prop::sample::select(vec![DATA, HEADERS, HEADERS, CONTINUATION, SETTINGS, PING, WINDOW_UPDATE]);
     let flags = prop::sample::select(vec![0, END_STREAM, END_HEADERS, END_STREAM | END_HEADERS, END_HEADERS | PADDED, END_HEADERS | PRIORITY]);
     (kind, flags, 0..8_u32, payload).prop_map(|(kind, flags, stream, payload)| frame(kind, flags, stream, &payload))
 }
@@ -136,7 +161,7 @@ proptest! {
         let bytes = [beginning(), frames.concat()].concat();
         let (whole, pieces) = (passed(&bytes, bytes.len()), passed(&bytes, size));
         // Behind nonsense nobody reads on.
-        let nonsense = whole.windows(HEADER).position(|part| part == NONSENSE).unwrap_or(whole.len());
+        let nonsense = whole.windows(HEADER).position(|part| part == NONSENSE || part == TOO_LARGE).unwrap_or(whole.len());
         prop_assert!(pieces.starts_with(&whole[..nonsense]));
     }
 }
