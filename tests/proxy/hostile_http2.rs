@@ -163,21 +163,6 @@ async fn the_neighbours_of_what_is_no_field_go_on() {
 }
 
 #[tokio::test]
-async fn room_for_nothing_costs_its_stream_alone() {
-    let backend = TestBackend::start().await;
-    let proxy = TestProxy::of(&backend).await;
-    let mut client = Frames::connect(&proxy.client()).await;
-    let post = block(&[(b":method", b"POST"), GOOD[1], GOOD[2], GOOD[3]]);
-    for stream in [1, 3] {
-        client.send(&frame(kind::HEADERS, END_HEADERS, stream, &post)).await.unwrap();
-    }
-    client.send(&frame(kind::WINDOW_UPDATE, 0, 3, &[0; 4])).await.unwrap();
-    assert!(matches!(client.fate(3).await, Fate::Reset(_)));
-    client.send(&frame(kind::DATA, END_STREAM, 1, b"body")).await.unwrap();
-    assert_eq!(client.fate(1).await, Fate::Answered);
-}
-
-#[tokio::test]
 async fn a_frame_of_the_wrong_size_is_called_that() {
     let backend = TestBackend::start().await;
     let proxy = TestProxy::of(&backend).await;

@@ -4,6 +4,7 @@
 //! what is wrong with it is the codec's matter. Pure; `plain` reads.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -19,6 +20,8 @@ pub struct Frames {
     first: bool,
     /// The newest stream.
     newest: u32,
+    /// Those whose request goes on after its head, in their order.
+    sending: VecDeque<u32>,
     fields: Fields,
     limit: usize,
     /// Beginnings of what is not whole.
@@ -71,14 +74,14 @@ const PADDED: u8 = 8;
 const PRIORITY: u8 = 32;
 /// The largest frame that is taken; we ask for no larger.
 const MAX_FRAME: usize = 16 * 1024;
+/// Streams whose end is remembered to be missing.
+const MAX_SENDING: usize = 1024;
 /// Pieces of nothing in a second, beyond which they are the codec's matter.
 const MAX_EMPTY: usize = 1000;
 /// No client may begin with this, and none may go on after it: the codec ends the connection.
 pub const NONSENSE: [u8; HEADER] = [0, 0, 0, CONTINUATION, 0, 0, 0, 0, 0];
 /// The beginning of a frame that is larger than any may be, whose size the codec finds wrong.
 const TOO_LARGE: [u8; HEADER] = [0, 0x40, 1, PING, 0, 0, 0, 0, 0];
-/// More than any window has, if it comes twice.
-const LARGEST_WINDOW: [u8; 4] = [0x7f, 0xff, 0xff, 0xff];
 
 impl Frames {
     /// Expects the preface. `limit` is what a field section may be, in bytes as the codec counts them.
@@ -87,6 +90,7 @@ impl Frames {
             passing: PREFACE,
             first: true,
             newest: 0,
+            sending: VecDeque::new(),
             fields: Fields::default(),
             limit,
             held: BytesMut::new(),
@@ -169,9 +173,13 @@ impl Frames {
         if !header.has_its_size() {
             return Step::Replace(bytes.len(), TOO_LARGE.to_vec());
         }
+        if header.ends_its_stream()
+            && let Ok(at) = self.sending.binary_search(&header.stream)
+        {
+            self.sending.remove(at);
+        }
         match header.kind {
             HEADERS => self.block(header, bytes),
-            WINDOW_UPDATE if header.stream != 0 => window(header, bytes),
             DATA if header.is_nothing() && header.stream <= self.newest && self.empty.is_one_of_few() => Step::Replace(HEADER, Vec::new()),
             _ => Step::Pass(HEADER + header.length),
         }
@@ -180,8 +188,7 @@ impl Frames {
     /// A header block with all that continues it.
     fn block(&mut self, header: Header, bytes: &[u8]) -> Step {
         let Some((length, is_whole)) = self.extent(header, bytes) else { return Step::Wait };
-        let part = if header.stream > self.newest { Part::Head } else { Part::Trailers(self.limit) };
-        self.newest = self.newest.max(header.stream);
+        let part = self.part(header);
         let whole = if is_whole { fragments(&bytes[..length]) } else { None };
         match whole.and_then(|block| self.fields.look(&block, part).ok()) {
             Some(Verdict::Fine) => Step::Pass(length),
@@ -189,6 +196,28 @@ impl Frames {
             // The codec says what is wrong with it, and if it does not find anything, it gets something to find.
             None => Step::Replace(bytes.len(), [&bytes[..length], &NONSENSE].concat()),
         }
+    }
+
+    /// What a block is of its stream. One for which there is no place is the codec's matter.
+    fn part(&mut self, header: Header) -> Part {
+        let ends = header.flags & END_STREAM != 0;
+        if let Ok(at) = self.sending.binary_search(&header.stream) {
+            if ends {
+                self.sending.remove(at);
+            }
+            return Part::Trailers(self.limit);
+        }
+        if header.stream > self.newest {
+            self.newest = header.stream;
+            if !ends {
+                self.sending.push_back(header.stream);
+            }
+            // Those that we have reset have no end.
+            if self.sending.len() > MAX_SENDING {
+                self.sending.pop_front();
+            }
+        }
+        Part::Head
     }
 
     /// How long a block is, headers of frames included; `None`: longer than what has come. What is no block, or one that is
@@ -226,6 +255,11 @@ impl Header {
         out.extend_from_slice(&self.stream.to_be_bytes());
     }
 
+    /// Whether nothing more of the request follows. That of header blocks is known when they are whole.
+    fn ends_its_stream(self) -> bool {
+        self.kind == RST_STREAM || (self.kind == DATA && self.flags & END_STREAM != 0)
+    }
+
     /// Whether it is as long as frames of its kind have to be. To the codec those that are not are wrong in some way.
     fn has_its_size(self) -> bool {
         match self.kind {
@@ -252,19 +286,6 @@ impl Empty {
         self.count += 1;
         self.count <= MAX_EMPTY
     }
-}
-
-/// Room for nothing is an error of its stream (RFC 9113 section 6.9), and to the codec one of the connection. Too much room
-/// is one of the stream to both.
-fn window(header: Header, bytes: &[u8]) -> Step {
-    let Some(room) = bytes.get(HEADER..HEADER + header.length) else { return Step::Wait };
-    if room.iter().skip(1).any(|byte| *byte != 0) || room.first().is_some_and(|first| first & 0x7f != 0) {
-        return Step::Pass(HEADER + header.length);
-    }
-    let mut larger = Vec::new();
-    header.write(&mut larger);
-    larger.extend_from_slice(&LARGEST_WINDOW);
-    Step::Replace(HEADER + header.length, larger.repeat(2))
 }
 
 /// What the frames of a block carry of it (RFC 9113 section 6.2); `None`: they are none.
