@@ -1,8 +1,6 @@
 //! Answers of our own: the only place that knows which status an error becomes. They say what happened and never where
 //! backends are.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode, Version};
@@ -210,8 +208,5 @@ fn of(status: StatusCode, text: String) -> Response<ResponseBody> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(SystemTime::now())) {
-        headers.insert(header::DATE, date);
-    }
     response
 }
