@@ -19,6 +19,7 @@ use http::{HeaderMap, Request, Response};
 use self::send::{Piece, send};
 use super::Connection;
 use super::exchange::exchange;
+use super::request::is_100_continue;
 
 use crate::drain::Stage;
 use crate::model::{Behaviour, Limits};
@@ -180,7 +181,8 @@ fn poll_streams(connection: &Rc<Connection>, serving: &mut Serving, cx: &mut Con
 /// Answers one stream.
 async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut respond: SendResponse<Piece>) {
     let (head, body) = request.into_parts();
-    let awaited = waits_for_100(&head.headers).then(Rc::default);
+    // hyper looks after this by itself.
+    let awaited = head.headers.get(header::EXPECT).is_some_and(is_100_continue).then(Rc::default);
     let body = RequestBody::http2(body, announced(&head.headers), awaited.clone(), &connection.body_rules());
     let mut exchange = std::pin::pin!(exchange(connection, head, body));
     let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
@@ -205,11 +207,6 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
 /// The length that a head gives its body. One that is no number is refused in `request::check`.
 pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok())
-}
-
-/// Whether a client sends its body once it is told to (RFC 9110 section 10.1.1). hyper looks after this by itself.
-fn waits_for_100(headers: &HeaderMap) -> bool {
-    headers.get(header::EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
 fn continue_100() -> Response<()> {

@@ -123,8 +123,12 @@ fn check_length(request: &Parts) -> Result<(), ErrorKind> {
 }
 
 fn check_expectation(headers: &HeaderMap) -> Result<(), ErrorKind> {
-    let known = |expectation: &HeaderValue| expectation.as_bytes().eq_ignore_ascii_case(b"100-continue");
-    if headers.get_all(header::EXPECT).iter().all(known) { Ok(()) } else { Err(ErrorKind::ExpectationUnknown) }
+    if headers.get_all(header::EXPECT).iter().all(is_100_continue) { Ok(()) } else { Err(ErrorKind::ExpectationUnknown) }
+}
+
+/// The one expectation that there is (RFC 9110 section 10.1.1): a client sends its body once it is told to.
+pub fn is_100_continue(expectation: &HeaderValue) -> bool {
+    expectation.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
 /// Every passage is in `Via` (RFC 9110 section 7.6.3).
