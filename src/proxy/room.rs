@@ -22,7 +22,7 @@ impl Room {
         self.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more).ok().map(|_| Waiting(self))
     }
 
-    /// There may be room for many: an endpoint has become ready.
+    /// All look again: an endpoint has become ready, or no longer is.
     pub fn opened(&self) {
         self.freed.notify_waiters();
     }

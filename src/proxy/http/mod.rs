@@ -201,12 +201,9 @@ impl Connection {
     }
 
     /// Ready when the answer of an HTTP/1 connection is over, though its client has not taken it.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<ErrorKind> {
+    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(ends) = &*self.ends.borrow() else { return Poll::Pending };
-        ends.poll(cx).map(|error| {
-            self.ended_for.set(Some(error.kind));
-            error.kind
-        })
+        ends.poll(cx).map(|error| self.ended_for.set(Some(error.kind)))
     }
 
     /// Why an answer was ended in its middle, if it was not the client that did.

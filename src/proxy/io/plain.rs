@@ -1,6 +1,7 @@
 //! Between TLS and HTTP. Either codec reads only what `intake` or `frames` has looked at. Under HTTP/1's it tells the phase
-//! what comes and goes; under HTTP/2's it gathers writes: h2 asks for a flush after every frame, so many streams that are ready together would each cost a TLS record
-//! and a call to the kernel. There the flush is the business of the task that owns the connection, after its poll.
+//! what comes and goes; under HTTP/2's it gathers writes: h2 asks for a flush after every frame, so many streams that are
+//! ready together would each cost a TLS record and a call to the kernel. There the flush is the business of the task that
+//! owns the connection, after its poll.
 
 use std::cell::RefCell;
 use std::io;
