@@ -484,19 +484,6 @@ async fn a_101_to_another_protocol_is_a_bad_answer() {
 }
 
 #[tokio::test]
-async fn interim_answers_of_the_backend_do_not_confuse() {
-    let backend = TestBackend::answering(|_| {
-        Reply::raw("HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfinal")
-    })
-    .await;
-    let proxy = TestProxy::of(&backend).await;
-    let mut client = proxy.https().await;
-    for _ in 0..3 {
-        assert_eq!(client.get("/").await.text(), "final");
-    }
-}
-
-#[tokio::test]
 async fn a_post_that_got_no_answer_is_not_sent_again() {
     let backend = TestBackend::scripted(|mut exchange| async move {
         exchange.read_body().await?;

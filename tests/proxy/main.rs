@@ -21,6 +21,7 @@ mod hostile_http1;
 mod hostile_http2;
 mod http1;
 mod http2;
+mod interim;
 mod limits;
 mod manifests;
 mod nginx;

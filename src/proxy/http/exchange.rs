@@ -30,6 +30,7 @@ use crate::proxy::error::{ErrorKind, ProxyError, Side};
 use crate::proxy::filter;
 use crate::proxy::filter::facts::Facts;
 use crate::proxy::filter::request::Changed;
+use crate::proxy::io::interim::Interims;
 use crate::proxy::live::{Live, LiveRoute, LiveSet};
 use crate::proxy::upstream::http1::head::RequestHead;
 use crate::proxy::upstream::{Answer, Bounds, Failed, Outcome, Seen, Try};
@@ -59,13 +60,14 @@ enum Plan {
     Close,
 }
 
-/// Answers a request.
-pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: RequestBody) -> Result<Response<RecordedBody>, Close> {
+/// Answers a request. What comes before the answer is put into `interims`.
+pub async fn exchange(connection: &Rc<Connection>, request: Parts, body: RequestBody, interims: &Interims) -> Result<Response<RecordedBody>, Close> {
     let mut record = Box::new(Record::open(connection, request));
     let Record { request, ids, notes, .. } = &mut *record;
     let answered = match plan(connection, request, notes) {
         Ok((checked, Plan::Forward(backend, bounds))) => {
-            Request { connection, parts: request, ids, checked, backend, bounds, behaviour: notes.behaviour }.forward(notes, body).await
+            let behaviour = notes.behaviour;
+            Request { connection, parts: request, ids, checked, backend, bounds, behaviour, interims }.forward(notes, body).await
         }
         Ok((_, Plan::Redirect(location, status))) => {
             let response = answer::to_redirect(&location, status, connection.worker.mode);
@@ -237,6 +239,7 @@ struct Request<'a> {
     backend: Arc<Backend>,
     bounds: Bounds,
     behaviour: Behaviour,
+    interims: &'a Interims,
 }
 
 impl Request<'_> {
@@ -266,7 +269,8 @@ impl Request<'_> {
             notes.send(&endpoint);
             let length = body.length();
             let head = self.head(&added, changed.as_ref());
-            let attempt = Try { head, endpoint: guard, fresh: !tried.is_empty(), bounds: self.bounds.clone() };
+            let interim = |head| self.pass_on(notes, head);
+            let attempt = Try { head, endpoint: guard, fresh: !tried.is_empty(), bounds: self.bounds.clone(), interim: &interim };
             match worker.upstream.send(attempt, body).await {
                 Outcome::Answered(answer) => {
                     self.judge(&endpoint, answer.head.status.is_server_error().then_some("it answers with an error"));
@@ -334,6 +338,14 @@ impl Request<'_> {
             worker.metrics.ejection(self.backend.label);
             let (backend, seconds) = (&self.backend.model.name, time.as_secs_f64());
             tracing::warn!(target: "genkan::proxy::health", backend, endpoint = endpoint.name, seconds, reason = failure, "endpoint is left out: its requests failed in a row");
+        }
+    }
+
+    /// An interim answer is on its way before the answer. HTTP/1.0 has none (RFC 9110 section 15.2).
+    fn pass_on(&self, notes: &Notes, mut head: Response<()>) {
+        if self.parts.version > Version::HTTP_10 {
+            filter::response::filter(notes.filters(), &facts(self.connection, self.parts), head.headers_mut());
+            self.interims.put(head);
         }
     }
 

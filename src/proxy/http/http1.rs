@@ -22,6 +22,7 @@ use crate::model::Limits;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::ErrorKind;
 use crate::proxy::io::head::HeadLimits;
+use crate::proxy::io::interim::Interims;
 use crate::proxy::io::phase::{Owed, State};
 use crate::proxy::io::plain::{Observed, Stream};
 use crate::proxy::timer::Timer;
@@ -51,17 +52,18 @@ pub enum End {
 /// Serves requests until the connection ends. `age` is the time after which it is asked to. `None`: the client has not
 /// taken all that was written, and the connection has been reset.
 pub async fn serve(connection: &Rc<Connection>, stream: Stream, age: &Timer, limits: &Limits) -> Option<Served> {
+    let interims = Rc::<Interims>::default();
     let service = service_fn(|request: Request<Incoming>| {
-        let connection = connection.clone();
+        let (connection, interims) = (connection.clone(), interims.clone());
         // Boxed, because hyper's connection is taken apart again and must not be pinned.
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let body = RequestBody::http1(body, &connection.body_rules());
-            exchange(&connection, head, body).await
+            exchange(&connection, head, body, &interims).await
         })
     });
     let head = HeadLimits { bytes: limits.request_head, fields: limits.request_headers };
-    let io = TokioIo::new(Observed::new(stream, connection.phase.clone(), head));
+    let io = TokioIo::new(Observed::new(stream, connection.phase.clone(), head, interims.clone()));
     let mut serving = builder(limits).serve_connection(io, service);
     let (mut leaving, mut awaited, mut aged) = (false, false, false);
     let end = poll_fn(|cx| {

@@ -24,7 +24,7 @@ use super::request::is_100_continue;
 use crate::drain::Stage;
 use crate::model::{Behaviour, Limits};
 use crate::proxy::body::RequestBody;
-
+use crate::proxy::io::interim::Interims;
 use crate::proxy::io::phase::State;
 use crate::proxy::io::plain::{Gathered, Stream};
 use crate::proxy::timer::Timer;
@@ -184,16 +184,20 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
     // hyper looks after this by itself.
     let awaited = head.headers.get(header::EXPECT).is_some_and(is_100_continue).then(Rc::default);
     let body = RequestBody::http2(body, announced(&head.headers), awaited.clone(), &connection.body_rules());
-    let mut exchange = std::pin::pin!(exchange(connection, head, body));
-    let answered = poll_fn(|cx| match exchange.as_mut().poll(cx) {
-        Poll::Ready(answered) => Poll::Ready(Some(answered)),
-        Poll::Pending => {
-            let awaited = awaited.as_ref().is_some_and(|awaited: &Rc<Cell<bool>>| awaited.take());
-            if awaited && respond.send_informational(continue_100()).is_err() {
-                return Poll::Ready(None);
-            }
+    let interims = Interims::default();
+    let mut exchange = std::pin::pin!(exchange(connection, head, body, &interims));
+    let answered = poll_fn(|cx| {
+        let answered = exchange.as_mut().poll(cx);
+        if answered.is_pending() && awaited.as_ref().is_some_and(|awaited: &Rc<Cell<bool>>| awaited.take()) {
+            interims.put(continue_100());
+        }
+        while let Some(interim) = interims.take() {
+            let _ = respond.send_informational(interim); // A stream that takes none has been reset, which is seen below.
+        }
+        match answered {
+            Poll::Ready(answered) => Poll::Ready(Some(answered)),
             // A client that resets its stream frees its backend at once.
-            respond.poll_reset(cx).map(|_| None)
+            Poll::Pending => respond.poll_reset(cx).map(|_| None),
         }
     })
     .await;

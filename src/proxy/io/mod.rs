@@ -1,6 +1,6 @@
 //! The layers that every byte of a client passes: `wire` under TLS, `plain` between TLS and HTTP, and `phase`, the one
 //! state that both and everybody around them read. `intake` lets through to an HTTP/1 codec what `head` and `chunks` have
-//! looked at, `frames` to an HTTP/2 codec what `hpack` has.
+//! looked at, `frames` to an HTTP/2 codec what `hpack` has. `interim` is what goes out beside them.
 
 mod chunks;
 #[cfg(any(test, genkan_fuzz))]
@@ -13,6 +13,7 @@ pub mod head;
 mod hpack;
 mod huffman;
 mod intake;
+pub mod interim;
 pub mod linger;
 pub mod phase;
 pub mod plain;

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::frames::Frames;
 use super::head::HeadLimits;
 use super::intake::{Intake, Next};
+use super::interim::{self, Interims};
 use super::phase::Phase;
 use super::wire::Wire;
 use crate::proxy::error::ErrorKind;
@@ -45,6 +46,12 @@ pub struct Observed {
     stream: Option<Stream>,
     phase: Rc<Phase>,
     intake: Intake,
+    interims: Rc<Interims>,
+    /// Of these, what is being written.
+    interim: BytesMut,
+    /// The exchange in which the codec had nothing more to write when it last asked for a flush: what it writes next is of
+    /// that exchange. 0: it has written since.
+    quiet_in: u64,
     /// The last write found no room.
     blocked: bool,
     /// Something that the codec said by itself was kept back.
@@ -65,8 +72,10 @@ pub struct Left {
 
 impl Observed {
     /// A stream whose phase follows what happens on it.
-    pub fn new(stream: Stream, phase: Rc<Phase>, limits: HeadLimits) -> Self {
-        Self { stream: Some(stream), phase, intake: Intake::new(limits), blocked: false, withheld: false }
+    /// What is put into `interims` leaves before the codec's answer.
+    pub fn new(stream: Stream, phase: Rc<Phase>, limits: HeadLimits, interims: Rc<Interims>) -> Self {
+        let intake = Intake::new(limits);
+        Self { stream: Some(stream), phase, intake, interims, interim: BytesMut::new(), quiet_in: 0, blocked: false, withheld: false }
     }
 
     /// What the codec itself says to a head that it refuses is kept back: whoever serves it has an answer of ours. No
@@ -85,6 +94,36 @@ impl Observed {
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// Writes what there is of interim answers, if the codec's next bytes are the answer that they belong to. They might be
+    /// the end of an earlier one, in whose middle nothing else may stand; then it is too late for them.
+    fn poll_interims(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.interims.is_empty() && self.interim.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if self.quiet_in != self.phase.exchanges().0 {
+            self.interims.clear();
+        }
+        while let Some(head) = self.interims.take() {
+            interim::write(&head, &mut self.interim);
+        }
+        while !self.interim.is_empty() {
+            let stream = self.stream.as_mut().map(Pin::new).ok_or(io::ErrorKind::NotConnected)?;
+            match ready!(stream.poll_write(cx, &self.interim))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.interim.advance(written),
+            }
+        }
+        self.interim = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// The codec's bytes may follow.
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream>>> {
+        ready!(self.poll_interims(cx))?;
+        self.quiet_in = 0;
+        Poll::Ready(self.stream())
     }
 
     fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -140,7 +179,10 @@ impl AsyncWrite for Observed {
         if this.withholds() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let written = this.stream()?.poll_write(cx, buf);
+        let written = match this.poll_turn(cx)? {
+            Poll::Ready(stream) => stream.poll_write(cx, buf),
+            Poll::Pending => Poll::Pending,
+        };
         this.note(written)
     }
 
@@ -149,7 +191,10 @@ impl AsyncWrite for Observed {
         if this.withholds() {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        let written = this.stream()?.poll_write_vectored(cx, bufs);
+        let written = match this.poll_turn(cx)? {
+            Poll::Ready(stream) => stream.poll_write_vectored(cx, bufs),
+            Poll::Pending => Poll::Pending,
+        };
         this.note(written)
     }
 
@@ -159,7 +204,11 @@ impl AsyncWrite for Observed {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let flushed = this.stream()?.poll_flush(cx);
+        this.quiet_in = this.phase.exchanges().0;
+        let flushed = match this.poll_interims(cx)? {
+            Poll::Ready(()) => this.stream()?.poll_flush(cx),
+            Poll::Pending => Poll::Pending,
+        };
         if matches!(flushed, Poll::Ready(Ok(()))) {
             this.phase.flushed();
             this.intake.release();
@@ -323,3 +372,6 @@ impl AsyncWrite for Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

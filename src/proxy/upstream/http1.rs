@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
@@ -39,9 +39,17 @@ pub struct Call {
     head_limit: usize,
     /// Bytes of the request that the kernel has taken.
     sent: u64,
-    interims: usize,
+    interims: Interims,
     /// How much of the input is known to have no end of a head in it.
     scanned: usize,
+}
+
+/// Interim responses that have come.
+#[derive(Default)]
+struct Interims {
+    count: usize,
+    /// Of their heads.
+    bytes: usize,
 }
 
 /// What is being sent.
@@ -84,6 +92,8 @@ pub enum WaitsFor {
 
 /// Interim responses before the answer; a backend that sends more is not going to answer.
 const MAX_INTERIMS: usize = 16;
+/// So many bytes of their heads are passed on for one request. A client that is slow would have them kept for it.
+const MAX_INTERIM_BYTES: usize = 16 * 1024;
 /// Read at least this much at a time: most heads fit.
 const MIN_READ: usize = 8 * 1024;
 /// Read at most this much at a time. Larger reads save calls, but push what was read out of the processor's cache.
@@ -149,7 +159,7 @@ impl Call {
             upgrade: head.upgrade.cloned(),
             head_limit,
             sent: 0,
-            interims: 0,
+            interims: Interims::default(),
             scanned: 0,
         }
     }
@@ -189,19 +199,25 @@ impl Call {
         self.is_sent().then_some(self.connection)
     }
 
-    /// Sends the request and reads until the head of the answer. `waits_for` says whose turn it is when it is pending.
-    pub fn poll_head(&mut self, cx: &mut Context<'_>, waits_for: &mut WaitsFor) -> Poll<Result<ResponseHead, ProxyError>> {
+    /// Sends the request and reads until the head of the answer. `waits_for` says whose turn it is when it is pending;
+    /// `interim` is given what comes before the answer.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        waits_for: &mut WaitsFor,
+        interim: &dyn Fn(Response<()>),
+    ) -> Poll<Result<ResponseHead, ProxyError>> {
         *waits_for = self.poll_send(cx)?;
         loop {
             if self.may_have_head() {
                 let asked = Asked { method: &self.method, upgrade: self.upgrade.as_ref() };
+                let before = self.connection.input.len();
                 match head::parse(&mut self.connection.input, asked, self.head_limit)? {
                     Parsed::Final(head) => return Poll::Ready(Ok(*head)),
-                    Parsed::Interim => {
-                        self.interims += 1;
+                    Parsed::Interim(head) => {
                         self.scanned = 0;
-                        if self.interims > MAX_INTERIMS {
-                            return Poll::Ready(Err(ErrorKind::BadResponse("it has too many interim responses").into()));
+                        if self.interims.note(&head, before - self.connection.input.len())? {
+                            interim(head);
                         }
                         continue;
                     }
@@ -286,6 +302,19 @@ impl Call {
                 return Poll::Pending;
             }
         }
+    }
+}
+
+impl Interims {
+    /// One more has come, so large. Says whether it is passed on: 100 is not, since we have not asked for it, and a client
+    /// that does is told by us (RFC 9110 section 10.1.1).
+    fn note(&mut self, head: &Response<()>, bytes: usize) -> Result<bool, ProxyError> {
+        self.count += 1;
+        self.bytes += bytes;
+        if self.count > MAX_INTERIMS {
+            return Err(ErrorKind::BadResponse("it has too many interim responses").into());
+        }
+        Ok(head.status() != StatusCode::CONTINUE && self.bytes <= MAX_INTERIM_BYTES)
     }
 }
 

@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
+use http::Response;
+
 use super::connect::connect;
 use super::http1::head::{RequestHead, ResponseHead};
 use super::http1::{Call, Connection, WaitsFor};
@@ -78,12 +80,14 @@ pub struct Try<'a> {
     pub fresh: bool,
     /// How long each part may take, and how much it may be.
     pub bounds: Bounds,
+    /// Is given the interim responses that come before the answer.
+    pub interim: &'a dyn Fn(Response<()>),
 }
 
 impl Upstream {
     /// Sends a request and waits for the head of the answer.
     pub async fn send(&self, attempt: Try<'_>, body: RequestBody) -> Outcome {
-        let Try { head, endpoint, fresh, bounds } = attempt;
+        let Try { head, endpoint, fresh, bounds, interim } = attempt;
         let pooled = if fresh { None } else { self.pools.take(endpoint.endpoint().id) };
         let connection = match pooled {
             Some(connection) => connection,
@@ -94,7 +98,7 @@ impl Upstream {
             },
         };
         let mut call = Call::new(connection, &head, body, bounds.response_head);
-        let answered = self.await_head(&mut call, &endpoint, &bounds).await;
+        let answered = self.await_head(&mut call, &endpoint, &bounds, interim).await;
         match answered {
             Ok(head) if head.upgrade.is_some() => {
                 let received = call.received();
@@ -139,13 +143,19 @@ impl Upstream {
     }
 
     /// `timeouts.response` counts while the backend is waited for, not while the client is.
-    async fn await_head(&self, call: &mut Call, endpoint: &InFlight, bounds: &Bounds) -> Result<ResponseHead, ProxyError> {
+    async fn await_head(
+        &self,
+        call: &mut Call,
+        endpoint: &InFlight,
+        bounds: &Bounds,
+        interim: &dyn Fn(Response<()>),
+    ) -> Result<ResponseHead, ProxyError> {
         let timer = RefCell::new(None);
         let mut waited_for = WaitsFor::Client;
         let mut sent = 0;
         poll_fn(|cx| {
             let mut waits_for = WaitsFor::Backend;
-            if let Poll::Ready(head) = call.poll_head(cx, &mut waits_for) {
+            if let Poll::Ready(head) = call.poll_head(cx, &mut waits_for, interim) {
                 return Poll::Ready(head);
             }
             if bounds.overall.as_ref().is_some_and(|overall| overall.poll(cx).is_ready()) {

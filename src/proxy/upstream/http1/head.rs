@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Version};
+use http::{Method, Response, StatusCode, Version};
 
 use super::framing::{Chunk, Decoder};
 use crate::proxy::body::Length;
@@ -49,8 +49,8 @@ pub struct ResponseHead {
 pub enum Parsed {
     /// Nothing without more bytes.
     More,
-    /// An interim response, which is dropped.
-    Interim,
+    /// An interim response (RFC 9110 section 15.2), without what was for the connection alone. The answer is still to come.
+    Interim(Response<()>),
     /// The answer.
     Final(Box<ResponseHead>),
 }
@@ -155,10 +155,11 @@ pub fn parse(input: &mut BytesMut, asked: Asked<'_>, limit: usize) -> Result<Par
     let places = fields.map(|field| (field.name.as_ptr().addr() - base, field.name.len(), field.value.as_ptr().addr() - base, field.value.len()));
     let places: Vec<_> = places.collect();
     let head = input.split_to(length).freeze();
+    let fields = Fields::read(&head, &places, status)?;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(Parsed::Interim);
+        return fields.into_interim(status).map(Parsed::Interim);
     }
-    finish(&head, &places, status, version, asked).map(|head| Parsed::Final(Box::new(head)))
+    fields.into_head(status, version, asked).map(|head| Parsed::Final(Box::new(head)))
 }
 
 /// What of the request decides how its response is read.
@@ -173,36 +174,61 @@ pub struct Asked<'a> {
 /// Offset and length of a field's name and value in the head.
 type FieldPlace = (usize, usize, usize, usize);
 
-fn finish(head: &Bytes, places: &[FieldPlace], status: StatusCode, version: Version, asked: Asked<'_>) -> Result<ResponseHead, ProxyError> {
-    let mut passing = HeaderMap::with_capacity(places.len());
-    // What is for this connection: few fields, if any.
-    let mut staying = HeaderMap::new();
-    let mut framing = Framing::default();
-    for &(name, name_length, value, value_length) in places {
-        let name = HeaderName::from_bytes(&head[name..name + name_length]).map_err(|_| bad("a field name is malformed"))?;
-        let mut value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
-        match name {
-            // RFC 9110 section 8.6: none in a 204.
-            header::CONTENT_LENGTH => match framing.length(&value)? {
-                Some(length) if status != StatusCode::NO_CONTENT => value = HeaderValue::from(length),
-                _ => continue,
-            },
-            header::TRANSFER_ENCODING => framing.encoding(&value)?,
-            _ => {}
+/// The fields of a head by how far they go.
+struct Fields {
+    passing: HeaderMap,
+    /// What is for this connection: few fields, if any.
+    staying: HeaderMap,
+    framing: Framing,
+}
+
+impl Fields {
+    fn read(head: &Bytes, places: &[FieldPlace], status: StatusCode) -> Result<Self, ProxyError> {
+        let mut passing = HeaderMap::with_capacity(places.len());
+        let mut staying = HeaderMap::new();
+        let mut framing = Framing::default();
+        // RFC 9110 section 8.6.
+        let may_have_length = !status.is_informational() && status != StatusCode::NO_CONTENT;
+        for &(name, name_length, value, value_length) in places {
+            let name = HeaderName::from_bytes(&head[name..name + name_length]).map_err(|_| bad("a field name is malformed"))?;
+            let mut value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
+            match name {
+                header::CONTENT_LENGTH => match framing.length(&value)? {
+                    Some(length) if may_have_length => value = HeaderValue::from(length),
+                    _ => continue,
+                },
+                header::TRANSFER_ENCODING => framing.encoding(&value)?,
+                _ => {}
+            }
+            let map = if passes_to_client(&name) { &mut passing } else { &mut staying };
+            map.try_append(name, value).map_err(|_| ErrorKind::ResponseHeadTooLarge)?;
         }
-        let map = if passes_to_client(&name) { &mut passing } else { &mut staying };
-        map.try_append(name, value).map_err(|_| ErrorKind::ResponseHeadTooLarge)?;
+        for name in Nominated::of(&staying).map_err(|_| bad("its Connection field names too much"))?.iter() {
+            passing.remove(name);
+        }
+        Ok(Self { passing, staying, framing })
     }
-    let upgrade = check_switch(status, &staying, asked)?;
-    for name in Nominated::of(&staying).map_err(|_| bad("its Connection field names too much"))?.iter() {
-        passing.remove(name);
+
+    fn into_interim(self, status: StatusCode) -> Result<Response<()>, ProxyError> {
+        if self.framing.announces_a_body() {
+            return Err(bad("an interim response announces a body"));
+        }
+        let mut interim = Response::new(());
+        *interim.status_mut() = status;
+        *interim.headers_mut() = self.passing;
+        Ok(interim)
     }
-    let decoder = framing.decoder(status, version, asked.method)?;
-    let closes = version != Version::HTTP_11
-        || list_contains(&staying, &header::CONNECTION, "close")
-        || matches!(decoder, Decoder::UntilClose)
-        || framing.announces_what_never_comes(status);
-    Ok(ResponseHead { status, headers: passing, decoder, keep_alive: !closes, upgrade })
+
+    fn into_head(self, status: StatusCode, version: Version, asked: Asked<'_>) -> Result<ResponseHead, ProxyError> {
+        let Self { passing, staying, framing } = self;
+        let upgrade = check_switch(status, &staying, asked)?;
+        let decoder = framing.decoder(status, version, asked.method)?;
+        let closes = version != Version::HTTP_11
+            || list_contains(&staying, &header::CONNECTION, "close")
+            || matches!(decoder, Decoder::UntilClose)
+            || framing.announces_what_never_comes(status);
+        Ok(ResponseHead { status, headers: passing, decoder, keep_alive: !closes, upgrade })
+    }
 }
 
 /// A 101 must be for what was asked (RFC 9110 section 7.8); one that nobody asked for would open a tunnel for whatever
@@ -252,10 +278,14 @@ impl Framing {
     /// as the answer to the next request. A length in a 304 is that of what was asked for (RFC 9110 section 8.6).
     fn announces_what_never_comes(&self, status: StatusCode) -> bool {
         match status {
-            StatusCode::NO_CONTENT => self.chunked || self.length.is_some_and(|length| length > 0),
+            StatusCode::NO_CONTENT => self.announces_a_body(),
             StatusCode::NOT_MODIFIED => self.chunked,
             _ => false,
         }
+    }
+
+    fn announces_a_body(&self) -> bool {
+        self.chunked || self.length.is_some_and(|length| length > 0)
     }
 
     /// RFC 9112 section 6.3.

@@ -88,8 +88,17 @@ fn fields_of_the_connection_stay_behind() {
 }
 
 #[test]
-fn interim_responses_are_passed_over_and_heads_bounded() {
-    assert!(matches!(parse_text("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP"), Ok(Parsed::Interim)));
+fn interim_responses_have_no_body_and_keep_what_is_for_the_client() {
+    let interim = |fields: &str| parse_text(&format!("HTTP/1.1 103 Early Hints\r\nlink: x\r\n{fields}\r\nHTTP"));
+    let Ok(Parsed::Interim(head)) = interim("connection: x-hop\r\nx-hop: 1\r\nkeep-alive: 1\r\ncontent-length: 0\r\n") else { panic!("it is one") };
+    assert_eq!((head.status(), head.headers().keys().map(HeaderName::as_str).collect()), (StatusCode::EARLY_HINTS, vec!["link"]));
+    for fields in ["content-length: 5\r\n", "transfer-encoding: chunked\r\n", "content-length: x\r\n", "link\0: x\r\n"] {
+        assert!(matches!(interim(fields), Err(ErrorKind::BadResponse(_))), "{fields}");
+    }
+}
+
+#[test]
+fn heads_are_bounded() {
     assert!(matches!(parse_text("HTTP/1.1 200 OK\r\nlink"), Ok(Parsed::More)));
     let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "a".repeat(16 * 1024));
     assert!(matches!(parse_text(&endless), Err(ErrorKind::ResponseHeadTooLarge)));
