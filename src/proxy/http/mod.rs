@@ -201,6 +201,7 @@ impl Connection {
     }
 
     /// Ready when the answer of an HTTP/1 connection is over, though its client has not taken it.
+    #[inline]
     fn poll_end(&self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(ends) = &*self.ends.borrow() else { return Poll::Pending };
         ends.poll(cx).map(|error| self.ended_for.set(Some(error.kind)))

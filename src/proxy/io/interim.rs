@@ -24,6 +24,7 @@ impl Interims {
     }
 
     /// Whether none waits.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }

@@ -96,12 +96,14 @@ impl Observed {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
+    /// Whether anything is to be written before what the codec writes: seldom.
+    fn has_interims(&self) -> bool {
+        !self.interims.is_empty() || !self.interim.is_empty()
+    }
+
     /// Writes what there is of interim answers, if the codec's next bytes are the answer that they belong to. They might be
     /// the end of an earlier one, in whose middle nothing else may stand; then it is too late for them.
     fn poll_interims(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.interims.is_empty() && self.interim.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         if self.quiet_in != self.phase.exchanges().0 {
             self.interims.clear();
         }
@@ -121,7 +123,9 @@ impl Observed {
 
     /// The codec's bytes may follow.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream>>> {
-        ready!(self.poll_interims(cx))?;
+        if self.has_interims() {
+            ready!(self.poll_interims(cx))?;
+        }
         self.quiet_in = 0;
         Poll::Ready(self.stream())
     }
@@ -205,10 +209,8 @@ impl AsyncWrite for Observed {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.quiet_in = this.phase.exchanges().0;
-        let flushed = match this.poll_interims(cx)? {
-            Poll::Ready(()) => this.stream()?.poll_flush(cx),
-            Poll::Pending => Poll::Pending,
-        };
+        let ahead = if this.has_interims() { this.poll_interims(cx)? } else { Poll::Ready(()) };
+        let flushed = if ahead.is_ready() { this.stream()?.poll_flush(cx) } else { Poll::Pending };
         if matches!(flushed, Poll::Ready(Ok(()))) {
             this.phase.flushed();
             this.intake.release();
