@@ -345,10 +345,12 @@ async fn via_is_appended_to() {
 async fn the_authority_of_an_absolute_target_is_the_host() {
     let backend = TestBackend::start().await;
     let proxy = TestProxy::of(&backend).await;
-    let answer = proxy.https().await.raw("GET https://shop.example.test/path?q HTTP/1.1\r\nhost: other.example.test\r\n\r\n").await;
-    assert_eq!(answer.status, 200);
-    let seen = backend.only_request().head;
-    assert_eq!((seen.target(), seen.all("host")), ("/path?q", vec!["shop.example.test"]));
+    for (target, forwarded) in [("/path?q", "/path?q"), ("?q", "/?q"), ("", "/")] {
+        let request = format!("GET https://shop.example.test{target} HTTP/1.1\r\nhost: other.example.test\r\n\r\n");
+        assert_eq!(proxy.https().await.raw(request).await.status, 200);
+        let seen = backend.last_request().head;
+        assert_eq!((seen.target(), seen.all("host")), (forwarded, vec!["shop.example.test"]));
+    }
 }
 
 #[tokio::test]

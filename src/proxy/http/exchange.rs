@@ -17,7 +17,7 @@ use super::guard;
 use super::ids::Ids;
 use super::record::{Notes, Record, RecordedBody};
 use super::redirect;
-use super::request::{Checked, check};
+use super::request::{Checked, check, target};
 use super::secure::{self, Decision};
 use super::{Connection, Switched};
 use crate::drain::Stage;
@@ -158,7 +158,7 @@ fn explain(connection: &Connection, request: &Parts) -> Option<String> {
         server_name: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
         method: &request.method,
         host,
-        target: request.uri.path_and_query().map_or("/", |target| target.as_str()),
+        target: target(request).as_deref().unwrap_or("/"),
         headers: &request.headers,
         client: connection.client.ip(),
     }))
@@ -366,7 +366,7 @@ impl Request<'_> {
     fn head<'h>(&'h self, added: &'h str, changed: Option<&'h Changed>) -> RequestHead<'h> {
         RequestHead {
             method: &self.parts.method,
-            target: self.checked.target,
+            target: &self.checked.target,
             host: self.checked.forwarded_host(),
             headers: &self.parts.headers,
             nominated: changed.map_or(&self.checked.nominated, |changed| &changed.staying),

@@ -40,7 +40,7 @@ pub fn crossing(data: &[u8]) {
         Forwarded { origin: &origin, host: checked.host, port: 443, ids: &ids, span: None, behaviour, headers: &parts.headers }.write(&mut added);
         let head = RequestHead {
             method: &parts.method,
-            target: checked.target,
+            target: &checked.target,
             host: checked.forwarded_host(),
             headers: &parts.headers,
             nominated: &checked.nominated,
@@ -124,7 +124,7 @@ fn judge(head: &[u8], checked: &Checked<'_>, length: Length) {
     }
     assert!(names.iter().all(|name| !name.contains('_') && *name == name.to_ascii_lowercase()), "{text}");
     assert!(text.contains(&format!("\r\nhost: {}\r\n", checked.host)), "{text}");
-    assert!(text.lines().next().is_some_and(|line| line.ends_with(" HTTP/1.1") && line.split(' ').nth(1) == Some(checked.target)), "{text}");
+    assert!(text.lines().next().is_some_and(|line| line.ends_with(" HTTP/1.1") && line.split(' ').nth(1) == Some(&*checked.target)), "{text}");
 }
 
 /// What our HTTP/2 codec makes of these bytes, if it takes a request from them.

@@ -25,7 +25,7 @@ pub fn answer(connection: &Connection, live: &Live, route: &LiveRoute, checked: 
         port: authority.and_then(|authority| authority.port),
         path: &checked.path,
         query: checked.query,
-        target: checked.target,
+        target: &checked.target,
     };
     let location = location(redirect, &route.model.matches.path, &asked).ok_or(ErrorKind::BadRequest("its host is none that is served here"))?;
     Ok(Some(answer::moved(redirect.status, &location)))

@@ -23,7 +23,7 @@ pub struct Checked<'a> {
     /// The same, taken apart; `None` for HTTP/1.0 without Host.
     pub authority: Option<Authority<'a>>,
     /// Path and query, as the client wrote them.
-    pub target: &'a str,
+    pub target: Cow<'a, str>,
     /// The path that routes are compared with.
     pub path: Cow<'a, str>,
     /// The query without its question mark.
@@ -162,12 +162,17 @@ fn host(request: &Parts) -> Result<&str, ErrorKind> {
     }
 }
 
-/// What is sent on, in origin-form (RFC 9112 section 3.2.1). A bare authority is for CONNECT, and a query without a path
-/// would be a request line of another form.
-fn target(request: &Parts) -> Result<&str, ErrorKind> {
-    let bare = request.uri.authority().is_some() && request.uri.scheme().is_none();
+/// What is sent on, in origin-form (RFC 9112 section 3.2.1). A bare authority is for CONNECT. An absolute target may have a
+/// query and no path (RFC 9110 section 4.2.1); nobody else may.
+pub fn target(request: &Parts) -> Result<Cow<'_, str>, ErrorKind> {
+    let (scheme, authority) = (request.uri.scheme().is_some(), request.uri.authority().is_some());
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    if bare || target.starts_with('?') { Err(ErrorKind::BadRequest("its target is no path")) } else { Ok(target) }
+    match target.starts_with('?') {
+        _ if authority && !scheme => Err(ErrorKind::BadRequest("its target is no path")),
+        true if authority && request.version < Version::HTTP_2 => Ok(Cow::Owned(format!("/{target}"))),
+        true => Err(ErrorKind::BadRequest("its target is no path")),
+        false => Ok(Cow::Borrowed(target)),
+    }
 }
 
 fn path(request: &Parts) -> Result<Cow<'_, str>, ErrorKind> {

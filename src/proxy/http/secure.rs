@@ -33,7 +33,7 @@ pub fn decide(connection: &Connection, live: &Live, route: Option<&Arc<LiveRoute
         PlainHttp::Allow => Decision::Forward,
         PlainHttp::Reject => Decision::Reject,
         PlainHttp::Close => Decision::Close,
-        PlainHttp::Redirect => match https_url(connection, live, checked.authority.as_ref(), checked.target) {
+        PlainHttp::Redirect => match https_url(connection, live, checked.authority.as_ref(), &checked.target) {
             Some(location) => Decision::Redirect(location),
             None => Decision::Reject,
         },

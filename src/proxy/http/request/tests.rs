@@ -52,8 +52,8 @@ fn what_cannot_be_forwarded_is_refused() {
         assert!(matches!(refusal(&parts(method, target, H1, &[host])), Some(ErrorKind::BadRequest(_))), "{method} {target}");
     }
     assert_eq!(refusal(&parts("OPTIONS", "*", H1, &[host])), None);
-    for target in ["*", "first", "http://shop.test?x"] {
-        assert!(matches!(refusal(&parts("GET", target, H1, &[host])), Some(ErrorKind::BadRequest(_))), "{target}");
+    for (target, version) in [("*", H1), ("first", H1), ("shop.test", H1), ("https://shop.test?x", H2)] {
+        assert!(matches!(refusal(&parts("GET", target, version, &[host])), Some(ErrorKind::BadRequest(_))), "{target}");
     }
 }
 
