@@ -184,21 +184,13 @@ impl Worker {
     }
 
     /// Starts a part of a connection, which ends with that.
-    pub fn spawn(self: &Rc<Self>, part: impl Future<Output = ()> + 'static) {
-        let watched = PanicWatch(self.clone());
-        tokio::task::spawn_local(async move {
-            let _watched = watched;
-            part.await;
-        });
+    pub fn spawn(&self, part: impl Future<Output = ()> + 'static) {
+        tokio::task::spawn_local(watched(self.metrics.clone(), part));
     }
 
     fn take(self: &Rc<Self>, accepted: Accepted) {
-        let watched = PanicWatch(self.clone());
         let serving = connection::serve(self.clone(), accepted);
-        self.drain.spawn_local(async move {
-            let _watched = watched;
-            serving.await;
-        });
+        self.drain.spawn_local(watched(self.metrics.clone(), serving));
     }
 
     /// Looks after everything that waits. `false`: it is over.
@@ -222,13 +214,41 @@ impl WorkerState {
     }
 }
 
-/// A panic costs its connection, and is counted.
-struct PanicWatch(Rc<Worker>);
+/// A panic costs the part of a connection in which it happens, and is counted.
+async fn watched(metrics: Arc<WorkerMetrics>, part: impl Future<Output = ()>) {
+    let _watch = PanicWatch(metrics);
+    part.await;
+}
+
+struct PanicWatch(Arc<WorkerMetrics>);
 
 impl Drop for PanicWatch {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.metrics.connection_event(ConnectionEvent::Panicked);
+            self.0.connection_event(ConnectionEvent::Panicked);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::{LocalSet, spawn_local};
+
+    use super::*;
+    use crate::telemetry::fake::{Control, Proxy};
+    use crate::telemetry::metrics::{Exposition, Lost, Metrics};
+
+    #[tokio::test]
+    async fn a_panic_costs_one_part_of_a_connection_and_is_counted() {
+        let metrics = Metrics::new(1);
+        let part = |panics: bool| watched(metrics.worker(0), async move { assert!(!panics, "as told") });
+        let running = async {
+            let (broken, other) = (spawn_local(part(true)), spawn_local(part(false)));
+            assert!(broken.await.unwrap_err().is_panic());
+            other.await.unwrap();
+        };
+        LocalSet::new().run_until(running).await;
+        let text = metrics.encode(Exposition::Text, &Control::default(), &Proxy::default(), Lost::default());
+        assert!(text.lines().any(|line| line == "genkan_connection_events_total{event=\"panicked\"} 1"), "{text}");
     }
 }

@@ -101,14 +101,25 @@ async fn who_waits_for_a_100_has_it_from_us_and_the_others_from_the_backend() {
 #[tokio::test]
 async fn they_are_bounded_and_the_answer_comes_all_the_same() {
     let hint = format!("HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n", "a".repeat(5000));
-    let backend = TestBackend::answering(move |_| Reply::raw([hint.repeat(10).as_str(), ANSWER].concat())).await;
+    let many = format!("HTTP/1.1 103 Early Hints\r\n{}\r\n", "a:\r\n".repeat(50));
+    let backend = TestBackend::answering(move |seen| {
+        let hint = if seen.head.target() == "/long" { &hint } else { &many };
+        Reply::raw([hint.repeat(10).as_str(), ANSWER].concat())
+    })
+    .await;
     let proxy = serving(&backend).await;
     let mut client = proxy.https().await;
-    let mut http2 = proxy.client().http2().await;
-    for _ in 0..3 {
-        let answer = client.get("/").await;
-        assert_eq!((answer.text().as_str(), answer.interim.len()), ("final", 3), "16 KiB of them");
-        assert_eq!(http2.get("/").await.body, b"final");
+    let http2 = proxy.client().http2().await;
+    for path in ["/long", "/many", "/long"] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.text().as_str(), answer.interim.len()), ("final", 3), "{path}: 16 KiB of them");
+        let (mut response, _) = http2.begin(http2.head("GET", path).body(()).unwrap(), true).await.unwrap();
+        let mut hints = 0;
+        while in_time("a hint", poll_fn(|cx| response.poll_informational(cx))).await.is_some() {
+            hints += 1;
+        }
+        assert_eq!(hints, 3, "{path}");
+        assert_eq!(finish(in_time("the answer", response).await.unwrap()).await.unwrap().body, b"final");
     }
 }
 
@@ -136,8 +147,28 @@ async fn between_answers_to_requests_sent_ahead_they_stand_where_they_belong() {
     let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
     for _ in 0..10 {
         client.send([ask("/long"), ask("/"), ask("/long"), ask("/")].concat()).await;
-        for length in [300_000, 5, 300_000, 5] {
-            assert_eq!(client.answer().await.body.len(), length);
+        for (length, hints) in [(300_000, 0), (5, 1), (300_000, 0), (5, 1)] {
+            let answer = client.answer().await;
+            assert_eq!((answer.body.len(), answer.interim.len()), (length, hints));
         }
     }
+}
+
+#[tokio::test]
+async fn one_may_come_before_a_switch_of_protocols_and_before_an_answer_to_head() {
+    let switch = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\nhello";
+    let backend = TestBackend::answering(move |seen| {
+        Reply::raw([HINT, if seen.head.method() == "HEAD" { ANSWER.trim_end_matches("final") } else { switch }].concat())
+    })
+    .await;
+    let proxy = serving(&backend).await;
+    let mut client = proxy.https().await;
+    for _ in 0..2 {
+        let answer = client.request("HEAD", "/", &[], b"").await;
+        assert_eq!((answer.status, answer.interim.len()), (200, 1));
+    }
+    client.send("GET / HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n").await;
+    assert_eq!(client.wire.head().await.unwrap().unwrap().status(), 103);
+    assert_eq!(client.wire.head().await.unwrap().unwrap().status(), 101);
+    client.wire.exactly(5, &mut |bytes: &[u8]| assert!(b"hello".starts_with(bytes))).await.unwrap();
 }

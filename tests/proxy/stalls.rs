@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
-use super::support::frames::{END_HEADERS, END_STREAM, Frames, block, frame, kind};
+use super::support::frames::{END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
 use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, finish, in_time, wait_until};
 
 /// Longer than the limit of a second, and far shorter than any default.
@@ -87,6 +87,51 @@ async fn a_client_that_agrees_on_http_2_and_says_nothing_is_left() {
     wait_until("it is gone", DEADLINE, async || proxy.metric("genkan_connections", &[]).await == Some(0.0)).await;
     assert!(started.elapsed() < NOTICED, "{:?}", started.elapsed());
     assert_eq!(proxy.metric("genkan_connection_events_total", &[("event", "idle_timed_out")]).await, Some(1.0));
+}
+
+/// A request in one frame.
+fn asked(stream: u32, path: &str) -> Vec<u8> {
+    let fields: [(&[u8], &[u8]); 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path.as_bytes())];
+    frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields))
+}
+
+#[tokio::test]
+async fn a_header_block_whose_rest_does_not_come_ends_its_connection_whatever_else_is_on_it() {
+    let backend = TestBackend::scripted(|mut exchange| async move {
+        exchange.wire.write("HTTP/1.1 200 OK\r\n\r\n").await?;
+        exchange.stall().await
+    })
+    .await;
+    let proxy = TestProxy::serving(&Configuration::of(&backend).more("timeouts: { requestHead: 1s }")).await;
+    for (ended, is_busy) in [(1.0, false), (2.0, true)] {
+        let mut frames = Frames::connect(&proxy.client()).await;
+        if is_busy {
+            frames.send(&asked(1, "/")).await.unwrap();
+            assert_eq!(frames.fate(1).await, Fate::Answered);
+        }
+        let mut begun = asked(3, "/");
+        begun.truncate(begun.len() - 1);
+        frames.send(&begun).await.unwrap();
+        assert_eq!(frames.fate(3).await, Fate::Closed);
+        assert_eq!(proxy.metric("genkan_connection_events_total", &[("event", "head_timed_out")]).await, Some(ended));
+    }
+    assert!(backend.request_count() < 2);
+}
+
+#[tokio::test]
+async fn header_blocks_may_come_in_halves_for_as_long_as_they_come() {
+    let backend = TestBackend::start().await;
+    let proxy = TestProxy::serving(&Configuration::of(&backend).more("timeouts: { requestHead: 1s }")).await;
+    let mut frames = Frames::connect(&proxy.client()).await;
+    let started = Instant::now();
+    let mut half = asked(1, "/").split_off(20);
+    frames.send(&asked(1, "/")[..20]).await.unwrap();
+    for stream in (1..).step_by(2).take_while(|_| started.elapsed() < 3 * Duration::from_secs(1)) {
+        let next = asked(stream + 2, "/");
+        frames.send(&[&half, &next[..20]].concat()).await.unwrap();
+        assert_eq!(frames.fate(stream).await, Fate::Answered);
+        half = next[20..].to_vec();
+    }
 }
 
 /// Takes a little of an answer again and again, so that it is never given up for taking nothing.

@@ -276,11 +276,7 @@ impl Request<'_> {
                     self.judge(&endpoint, answer.head.status.is_server_error().then_some("it answers with an error"));
                     self.connection.answer_begun(self.parts.version, &answer.body);
                     let mut response = relay(notes, answer);
-                    if let Some(alias) = &self.checked.alias {
-                        let live = worker.live.load();
-                        let aliases = live.snapshot.localhost_aliases;
-                        alias.map_back(response.headers_mut(), |host| aliases && live.set(&self.connection.listener).routes.knows_host(host));
-                    }
+                    self.map_back(response.headers_mut());
                     self.finish(notes, session.as_ref(), response.headers_mut());
                     return Ok(Answered::Response(response));
                 }
@@ -341,9 +337,19 @@ impl Request<'_> {
         }
     }
 
+    /// A backend that is known under another name speaks of itself by its own.
+    fn map_back(&self, headers: &mut HeaderMap) {
+        if let Some(alias) = &self.checked.alias {
+            let live = self.connection.worker.live.load();
+            let aliases = live.snapshot.localhost_aliases;
+            alias.map_back(headers, |host| aliases && live.set(&self.connection.listener).routes.knows_host(host));
+        }
+    }
+
     /// An interim answer is on its way before the answer. HTTP/1.0 has none (RFC 9110 section 15.2).
     fn pass_on(&self, notes: &Notes, mut head: Response<()>) {
         if self.parts.version > Version::HTTP_10 {
+            self.map_back(head.headers_mut());
             filter::response::filter(notes.filters(), &facts(self.connection, self.parts), head.headers_mut());
             self.interims.put(head);
         }

@@ -9,7 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use h2::server::{self, SendResponse};
 use h2::{Reason, RecvStream};
@@ -66,6 +66,8 @@ async fn serve_on(connection: &Rc<Connection>, io: &Gathered, age: &Timer, limit
 enum Broken {
     /// It has said nothing since its handshake.
     Silent,
+    /// The rest of a header block has not come in time.
+    Head,
     Io(io::Error),
     Http2(h2::Error),
 }
@@ -74,6 +76,7 @@ impl Broken {
     fn event(&self) -> ConnectionEvent {
         let io = match self {
             Self::Silent => return ConnectionEvent::IdleTimedOut,
+            Self::Head => return ConnectionEvent::HeadTimedOut,
             Self::Io(error) => Some(error),
             Self::Http2(error) => error.get_io(),
         };
@@ -89,6 +92,7 @@ impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Silent => f.write_str("nothing came after the handshake"),
+            Self::Head => f.write_str("the rest of a header block has not come"),
             Self::Io(error) => error.fmt(f),
             Self::Http2(error) => error.fmt(f),
         }
@@ -129,6 +133,7 @@ fn head_limit(connection: &Connection, limits: &Limits) -> usize {
 
 async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, age: &Timer) -> Result<(), Broken> {
     let mut leaving = false;
+    let mut head = HeadTime { timer: connection.worker.upstream.timers.timer(), limit: connection.phase.head_limit(), since: None };
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(ended) = poll_streams(connection, serving, cx) {
@@ -140,6 +145,12 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
                 Poll::Ready(Ok(())) => connection.phase.flushed(),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Broken::Io(error))),
                 Poll::Pending => {}
+            }
+            if head.poll(io.incomplete_since(), cx).is_ready() {
+                serving.abrupt_shutdown(Reason::NO_ERROR);
+                let _ = poll_streams(connection, serving, cx);
+                let _ = io.poll_send(cx); // The word of the end has its chance to leave.
+                return Poll::Ready(Err(Broken::Head));
             }
             if !leaving && (age.poll(cx).is_ready() || connection.worker.stage() >= Stage::Leaving) {
                 leaving = true;
@@ -162,6 +173,25 @@ async fn run(connection: &Rc<Connection>, serving: &mut Serving, io: &Gathered, 
         }
     })
     .await
+}
+
+/// The time that a header block has from its first byte to its last. Nothing behind it is read before, whatever the streams
+/// before it do.
+struct HeadTime {
+    timer: Timer,
+    limit: Duration,
+    since: Option<Instant>,
+}
+
+impl HeadTime {
+    /// Ready when the one that has been coming since then has had its time.
+    fn poll(&mut self, since: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.since != since {
+            self.since = since;
+            self.timer.set_deadline(since.and_then(|since| since.checked_add(self.limit)));
+        }
+        if since.is_some() { self.timer.poll(cx) } else { Poll::Pending }
+    }
 }
 
 /// How long a client without a request has to acknowledge that it is asked to leave.
@@ -191,13 +221,17 @@ async fn answer(connection: &Rc<Connection>, request: Request<RecvStream>, mut r
         if answered.is_pending() && awaited.as_ref().is_some_and(|awaited: &Rc<Cell<bool>>| awaited.take()) {
             interims.put(continue_100());
         }
-        while let Some(interim) = interims.take() {
-            let _ = respond.send_informational(interim); // A stream that takes none has been reset, which is seen below.
+        let reset = respond.poll_reset(cx);
+        // h2 would send them on a stream that is no more.
+        while reset.is_pending()
+            && let Some(interim) = interims.take()
+        {
+            let _ = respond.send_informational(interim); // It fails for fields that HTTP/2 does not have, and they have none.
         }
         match answered {
             Poll::Ready(answered) => Poll::Ready(Some(answered)),
             // A client that resets its stream frees its backend at once.
-            Poll::Pending => respond.poll_reset(cx).map(|_| None),
+            Poll::Pending => reset.map(|_| None),
         }
     })
     .await;

@@ -26,6 +26,8 @@ pub struct Frames {
     limit: usize,
     /// Beginnings of what is not whole.
     held: BytesMut,
+    /// Since when its rest has been missing.
+    incomplete_since: Option<Instant>,
     /// What the codec gets instead of what came.
     ready: BytesMut,
     empty: Empty,
@@ -94,6 +96,7 @@ impl Frames {
             fields: Fields::default(),
             limit,
             held: BytesMut::new(),
+            incomplete_since: None,
             ready: BytesMut::new(),
             empty: Empty { count: 0, since: Instant::now() },
         }
@@ -110,8 +113,15 @@ impl Frames {
         length > 0
     }
 
+    /// Since when the rest of a header block, or of a frame's first bytes, has been missing. Whatever comes behind is not
+    /// read before that.
+    pub fn incomplete_since(&self) -> Option<Instant> {
+        self.incomplete_since
+    }
+
     /// Takes what was read into `buf` behind `before`, and leaves there what may pass at once.
     pub fn take(&mut self, buf: &mut ReadBuf<'_>, before: usize) {
+        let mut begins = self.held.is_empty();
         let mut pass = 0;
         if self.held.is_empty() && self.ready.is_empty() {
             let came = &buf.filled()[before..];
@@ -135,6 +145,12 @@ impl Frames {
             if consumed == 0 {
                 break;
             }
+            begins = true;
+        }
+        if self.held.is_empty() {
+            self.incomplete_since = None;
+        } else if begins {
+            self.incomplete_since = Some(Instant::now());
         }
         if self.held.is_empty() && self.held.capacity() > MAX_FRAME {
             self.held = BytesMut::new();

@@ -170,6 +170,11 @@ impl Phase {
         }
     }
 
+    /// `timeouts.requestHead`.
+    pub fn head_limit(&self) -> Duration {
+        self.limits.request_head
+    }
+
     /// Ready when the client has had its time; the state says for what.
     pub fn poll_limit(&self, cx: &mut Context<'_>) -> Poll<State> {
         self.timer.poll(cx).map(|()| self.state.get())

@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -121,13 +122,18 @@ impl Observed {
         Poll::Ready(Ok(()))
     }
 
-    /// The codec's bytes may follow.
-    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream>>> {
-        if self.has_interims() {
-            ready!(self.poll_interims(cx))?;
+    /// Writes what the codec has, behind what comes before it.
+    fn poll_codec(
+        &mut self,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(Pin<&mut Stream>, &mut Context<'_>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let ahead = if self.has_interims() { self.poll_interims(cx)? } else { Poll::Ready(()) };
+        let written = if ahead.is_ready() { write(self.stream()?, cx) } else { Poll::Pending };
+        if written.is_ready() {
+            self.quiet_in = 0;
         }
-        self.quiet_in = 0;
-        Poll::Ready(self.stream())
+        self.note(written)
     }
 
     fn note<T>(&mut self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -183,11 +189,7 @@ impl AsyncWrite for Observed {
         if this.withholds() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let written = match this.poll_turn(cx)? {
-            Poll::Ready(stream) => stream.poll_write(cx, buf),
-            Poll::Pending => Poll::Pending,
-        };
-        this.note(written)
+        this.poll_codec(cx, |stream, cx| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -195,11 +197,7 @@ impl AsyncWrite for Observed {
         if this.withholds() {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        let written = match this.poll_turn(cx)? {
-            Poll::Ready(stream) => stream.poll_write_vectored(cx, bufs),
-            Poll::Pending => Poll::Pending,
-        };
-        this.note(written)
+        this.poll_codec(cx, |stream, cx| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -213,7 +211,10 @@ impl AsyncWrite for Observed {
         let flushed = if ahead.is_ready() { this.stream()?.poll_flush(cx) } else { Poll::Pending };
         if matches!(flushed, Poll::Ready(Ok(()))) {
             this.phase.flushed();
-            this.intake.release();
+            // While an exchange is open it would be held again at once, and the codec flushes whenever it is polled.
+            if !this.phase.exchanges().1 {
+                this.intake.release();
+            }
         }
         this.note(flushed)
     }
@@ -248,6 +249,11 @@ impl Gathered {
         let gathering = &mut *self.0.borrow_mut();
         ready!(gathering.poll_drain(cx))?;
         Pin::new(&mut gathering.stream).poll_flush(cx)
+    }
+
+    /// Since when a part of what the client sends has been waiting for its rest.
+    pub fn incomplete_since(&self) -> Option<Instant> {
+        self.0.borrow().frames.incomplete_since()
     }
 
     /// The stream, once the codec is gone.

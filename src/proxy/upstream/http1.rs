@@ -48,8 +48,8 @@ pub struct Call {
 #[derive(Default)]
 struct Interims {
     count: usize,
-    /// Of their heads.
-    bytes: usize,
+    /// What their heads take, by and large.
+    size: usize,
 }
 
 /// What is being sent.
@@ -92,8 +92,10 @@ pub enum WaitsFor {
 
 /// Interim responses before the answer; a backend that sends more is not going to answer.
 const MAX_INTERIMS: usize = 16;
-/// So many bytes of their heads are passed on for one request. A client that is slow would have them kept for it.
-const MAX_INTERIM_BYTES: usize = 16 * 1024;
+/// So much of them is passed on in one try: they are kept for a client that is slow.
+const MAX_INTERIM_SIZE: usize = 16 * 1024;
+/// What a field takes beside its bytes.
+const FIELD_SIZE: usize = 100;
 /// Read at least this much at a time: most heads fit.
 const MIN_READ: usize = 8 * 1024;
 /// Read at most this much at a time. Larger reads save calls, but push what was read out of the processor's cache.
@@ -310,11 +312,11 @@ impl Interims {
     /// that does is told by us (RFC 9110 section 10.1.1).
     fn note(&mut self, head: &Response<()>, bytes: usize) -> Result<bool, ProxyError> {
         self.count += 1;
-        self.bytes += bytes;
+        self.size += bytes + FIELD_SIZE * head.headers().len();
         if self.count > MAX_INTERIMS {
             return Err(ErrorKind::BadResponse("it has too many interim responses").into());
         }
-        Ok(head.status() != StatusCode::CONTINUE && self.bytes <= MAX_INTERIM_BYTES)
+        Ok(head.status() != StatusCode::CONTINUE && self.size <= MAX_INTERIM_SIZE)
     }
 }
 

@@ -43,6 +43,31 @@ fn request(stream: u32, name: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 #[test]
+fn since_when_something_is_incomplete_is_known_of_each() {
+    let mut frames = Frames::new(LIMIT);
+    let mut space = [0; 200];
+    let mut take = |bytes: &[u8]| {
+        let mut buf = ReadBuf::new(&mut space);
+        buf.put_slice(bytes);
+        frames.take(&mut buf, 0);
+        buf.clear();
+        while frames.give(&mut buf) {
+            buf.clear();
+        }
+        frames.incomplete_since()
+    };
+    let [first, second] = [request(1, b"x", b"y"), request(3, b"x", b"y")];
+    assert_eq!(take(&beginning()), None);
+    let since = take(&first[..3]);
+    assert!(since.is_some());
+    assert_eq!(take(&first[3..first.len() - 1]), since, "it is the same one");
+    let next = take(&[&first[first.len() - 1..], &second[..4]].concat());
+    assert!(next > since, "it is another one");
+    assert_eq!(take(&second[4..]), None);
+    assert_eq!(take(&frame(DATA, 0, 5, b"half of a body")[..12]), None, "bodies have a limit of their own");
+}
+
+#[test]
 fn what_is_fine_passes_as_it_is() {
     let padded = frame(HEADERS, END_HEADERS | PADDED | PRIORITY, 5, &[2, 0, 0, 0, 0, 9, 0x82, 0x87, 0x84, 0, 0]);
     let in_two = [frame(HEADERS, 0, 7, &[0x82, 0x87]), frame(CONTINUATION, END_HEADERS, 7, &[0x84])].concat();

@@ -157,7 +157,7 @@ pub fn parse(input: &mut BytesMut, asked: Asked<'_>, limit: usize) -> Result<Par
     let head = input.split_to(length).freeze();
     let fields = Fields::read(&head, &places, status)?;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
-        return fields.into_interim(status).map(Parsed::Interim);
+        return Ok(Parsed::Interim(fields.into_interim(status)));
     }
     fields.into_head(status, version, asked).map(|head| Parsed::Final(Box::new(head)))
 }
@@ -187,14 +187,15 @@ impl Fields {
         let mut passing = HeaderMap::with_capacity(places.len());
         let mut staying = HeaderMap::new();
         let mut framing = Framing::default();
-        // RFC 9110 section 8.6.
-        let may_have_length = !status.is_informational() && status != StatusCode::NO_CONTENT;
         for &(name, name_length, value, value_length) in places {
             let name = HeaderName::from_bytes(&head[name..name + name_length]).map_err(|_| bad("a field name is malformed"))?;
             let mut value = HeaderValue::from_maybe_shared(head.slice(value..value + value_length)).map_err(|_| bad("a field value is malformed"))?;
             match name {
+                // There is no body, whatever they say (RFC 9112 section 6.3).
+                header::CONTENT_LENGTH | header::TRANSFER_ENCODING if status.is_informational() => continue,
+                // RFC 9110 section 8.6: none in a 204.
                 header::CONTENT_LENGTH => match framing.length(&value)? {
-                    Some(length) if may_have_length => value = HeaderValue::from(length),
+                    Some(length) if status != StatusCode::NO_CONTENT => value = HeaderValue::from(length),
                     _ => continue,
                 },
                 header::TRANSFER_ENCODING => framing.encoding(&value)?,
@@ -209,14 +210,11 @@ impl Fields {
         Ok(Self { passing, staying, framing })
     }
 
-    fn into_interim(self, status: StatusCode) -> Result<Response<()>, ProxyError> {
-        if self.framing.announces_a_body() {
-            return Err(bad("an interim response announces a body"));
-        }
+    fn into_interim(self, status: StatusCode) -> Response<()> {
         let mut interim = Response::new(());
         *interim.status_mut() = status;
         *interim.headers_mut() = self.passing;
-        Ok(interim)
+        interim
     }
 
     fn into_head(self, status: StatusCode, version: Version, asked: Asked<'_>) -> Result<ResponseHead, ProxyError> {
@@ -278,14 +276,10 @@ impl Framing {
     /// as the answer to the next request. A length in a 304 is that of what was asked for (RFC 9110 section 8.6).
     fn announces_what_never_comes(&self, status: StatusCode) -> bool {
         match status {
-            StatusCode::NO_CONTENT => self.announces_a_body(),
+            StatusCode::NO_CONTENT => self.chunked || self.length.is_some_and(|length| length > 0),
             StatusCode::NOT_MODIFIED => self.chunked,
             _ => false,
         }
-    }
-
-    fn announces_a_body(&self) -> bool {
-        self.chunked || self.length.is_some_and(|length| length > 0)
     }
 
     /// RFC 9112 section 6.3.
