@@ -72,6 +72,8 @@ fn kinds(client: &TestClient) -> Vec<(&'static str, Kind)> {
         ("HTTP/2, a plain request", http2(request, true)),
         ("HTTP/2, 15 times a field of 4,000 bytes by its number", Kind::Http2 { opening: learn(), piece: by_number, is_answered: true }),
         ("HTTP/2, a request that is reset at once", http2(reset, false)),
+        ("HTTP/2, a name that is none", http2(nameless, false)),
+        ("HTTP/2, 4,000 bytes in the shortest code", http2(short_code, true)),
         ("HTTP/2, pings", http2(|_| frame(kind::PING, 0, 0, &[0; 8]), false)),
         ("HTTP/2, settings", http2(|_| frame(kind::SETTINGS, 0, 0, &[]), false)),
         ("HTTP/2, windows of one byte", http2(|_| frame(kind::WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]), false)),
@@ -98,6 +100,19 @@ fn learn() -> Vec<u8> {
     let mut head = [&[0x82, 0x84, 0x87][..], b"\x01\x09localhost", b"\x40\x01x\x7f\xa1\x1e"].concat();
     head.extend_from_slice(&[b'y'; 4_000]);
     frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &head)
+}
+
+/// A name with a space in it, for which the block is written anew.
+fn nameless(number: u32) -> Vec<u8> {
+    let head = [&[0x82, 0x84, 0x87][..], b"\x01\x09localhost", b"\x00\x03a b\x01c"].concat();
+    frame(kind::HEADERS, END_HEADERS | END_STREAM, stream(number), &head)
+}
+
+/// A value of 6,400 zeros, each of five bits (RFC 7541 appendix B).
+fn short_code(number: u32) -> Vec<u8> {
+    let mut head = [&[0x82, 0x84, 0x87][..], b"\x01\x09localhost", b"\x00\x01x\xff\xa1\x1e"].concat();
+    head.extend_from_slice(&[0; 4_000]);
+    frame(kind::HEADERS, END_HEADERS | END_STREAM, stream(number), &head)
 }
 
 fn by_number(number: u32) -> Vec<u8> {

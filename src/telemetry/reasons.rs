@@ -30,7 +30,7 @@ reasons! {
     BACKEND_CLOSED_AFTER_PART "backend_connection_closed_after_partial_response_sent" "The endpoint's answer ended too early, or stopped coming; the client got a part of it."
     BACKEND_TIMEOUT "backend_timeout" "The endpoint did not answer in time, or all of it took longer than the route allows."
     BACKEND_RESPONSE_INVALID "backend_response_invalid" "The endpoint's answer is no valid HTTP, or its head is too large."
-    OUT_OF_RESOURCES "out_of_resources" "This process, or its machine, had no room for another connection: descriptors, ports, memory."
+    OUT_OF_RESOURCES "out_of_resources" "This process, or its machine, had no room for another connection: as many to backends as there may be, descriptors, ports, memory."
     BAD_REQUEST "bad_request" "The request is no valid HTTP, or an ambiguous one."
     METHOD_REFUSED "method_refused" "The method is never forwarded: CONNECT, TRACE."
     REQUEST_HEAD_TOO_LARGE "request_head_too_large" "The head is larger than limits.requestHead, or has too many fields."

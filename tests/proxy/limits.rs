@@ -364,7 +364,9 @@ async fn streams_per_connection_is_announced_and_kept() {
 #[tokio::test]
 async fn without_descriptors_the_admin_page_answers_and_accepting_goes_on_as_they_come_back() {
     let backend = TestBackend::start().await;
-    let proxy = with(&backend, "limits: { connections: 100000 }\ntimeouts: { tlsHandshake: 10m }").await;
+    // One worker, which has begun when it has answered.
+    let configuration = Configuration::of(&backend).workers(1).more("limits: { connections: 100000 }\ntimeouts: { tlsHandshake: 10m }");
+    let proxy = TestProxy::serving(&configuration).await;
     let mut kept = proxy.https().await;
     assert_eq!(kept.get("/").await.status, 200);
     // What a look at the admin page takes, and a few clients.
@@ -381,4 +383,29 @@ async fn without_descriptors_the_admin_page_answers_and_accepting_goes_on_as_the
     assert_eq!(kept.get("/").await.status, 200, "those who are in are served");
     drop(clients);
     wait_until("others are accepted again", DEADLINE, async || is_served(&proxy.client()).await.is_some()).await;
+}
+
+#[tokio::test]
+async fn connections_to_backends_are_as_many_as_descriptors_allow_and_more_are_503() {
+    let backend = silent().await;
+    let proxy = TestProxy::start_with_descriptors(&Configuration::of(&backend), 128 + 2 * 20).await;
+    proxy.wait_ready("web").await;
+    let client = proxy.client().http2().await;
+    let begin = async || client.begin(client.head("GET", "/").body(()).unwrap(), true).await.unwrap();
+    let mut open = Vec::new();
+    for count in 1..=20 {
+        open.push(begin().await);
+        wait_until("the backend has it", DEADLINE, async || backend.request_count() == count).await;
+    }
+    let (refused, _) = begin().await;
+    let refused = in_time("the answer", refused).await.unwrap();
+    assert_eq!(refused.status(), 503);
+    let line = proxy.wait_access_log(1).await.remove(0);
+    assert_eq!(line["reason"], "out_of_resources");
+    open.pop();
+    wait_until("there is room again", DEADLINE, async || {
+        open.push(begin().await);
+        backend.request_count() > 20
+    })
+    .await;
 }

@@ -31,6 +31,7 @@ mod plain;
 mod policies;
 mod queue;
 mod reload;
+mod rest;
 mod sets;
 mod snapshot;
 mod stalls;

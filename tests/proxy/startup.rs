@@ -278,14 +278,27 @@ async fn the_access_log_has_one_line_an_exchange_whatever_ended_it() {
 }
 
 #[tokio::test]
-async fn the_log_has_no_key_and_stdout_nothing_but_the_access_log() {
+async fn no_key_is_said_anywhere_and_stdout_has_nothing_but_the_access_log() {
     let backend = TestBackend::start().await;
-    let proxy = TestProxy::of(&backend).await;
+    let mut proxy = TestProxy::of(&backend).await;
     proxy.https().await.get("/").await;
     proxy.wait_access_log(1).await;
-    let key = proxy.first_leaf.key.lines().nth(1).unwrap();
-    assert!(!proxy.stderr().iter().any(|line| line.contains(key)));
-    assert!(!proxy.admin("/metrics").await.text().contains(key));
+    let other = proxy.certificates.leaf(&["localhost"]);
+    let (first, broken) = (proxy.first_leaf.clone(), proxy.first_leaf.with_key_of(&other));
+    let before = proxy.admin("/api/v1/report").await.text();
+    proxy.secret.swap(&broken);
+    wait_until("the pair that is none is reported", DEADLINE, async || proxy.admin("/api/v1/report").await.text() != before).await;
+    let mut said = [proxy.stderr(), proxy.access_log().iter().map(ToString::to_string).collect()].concat();
+    for path in
+        ["/", "/metrics", "/api/v1/backends", "/api/v1/certificates", "/api/v1/failures", "/api/v1/report", "/api/v1/routes", "/api/v1/status"]
+    {
+        let answer = proxy.admin(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        said.push(answer.text());
+    }
+    for line in [first, other].iter().flat_map(|leaf| leaf.key.lines().filter(|line| !line.contains("---"))) {
+        assert!(!said.iter().any(|text| text.contains(line)), "a line of a key");
+    }
     assert_eq!(proxy.log().len(), proxy.stderr().len(), "every line is JSON: {:#?}", proxy.stderr());
 }
 

@@ -209,7 +209,19 @@ impl TestProxy {
 
     /// The same with its standard output going elsewhere, which is where its access log is.
     pub async fn start_writing_to(configuration: &Configuration, stdout: fs::File) -> Self {
-        let mut proxy = Self::launch("run", stdout.into(), |directory, _| configuration.arguments(directory));
+        let mut proxy = Self::launch(command, "run", stdout.into(), |directory, _| configuration.arguments(directory));
+        proxy.started().await;
+        proxy
+    }
+
+    /// The same where no more than so many descriptors may be open.
+    pub async fn start_with_descriptors(configuration: &Configuration, descriptors: u64) -> Self {
+        let limited = |directory: &Path| {
+            let mut shell = isolated("sh", directory);
+            shell.args(["-c", "ulimit -n $0 && exec \"$@\"", &descriptors.to_string(), env!("CARGO_BIN_EXE_genkan")]);
+            shell
+        };
+        let mut proxy = Self::launch(limited, "run", Stdio::piped(), |directory, _| configuration.arguments(directory));
         proxy.started().await;
         proxy
     }
@@ -221,16 +233,21 @@ impl TestProxy {
 
     /// The same for another command that serves.
     pub fn spawn_command(name: &str, arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
-        Self::launch(name, Stdio::piped(), arguments)
+        Self::launch(command, name, Stdio::piped(), arguments)
     }
 
-    fn launch(name: &str, stdout: Stdio, arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>) -> Self {
+    fn launch(
+        program: impl FnOnce(&Path) -> Command,
+        name: &str,
+        stdout: Stdio,
+        arguments: impl FnOnce(&Path, &TestCertificates) -> Vec<String>,
+    ) -> Self {
         let directory = tempfile::tempdir().expect("there is a directory for temporary files");
         let certificates = TestCertificates::new();
         let first_leaf = certificates.leaf(&["localhost", "*.example.test"]);
         let secret = SecretDirectory::mount(directory.path().join("tls"), &first_leaf);
         let arguments = arguments(directory.path(), &certificates);
-        let mut child = command(directory.path())
+        let mut child = program(directory.path())
             .arg(name)
             .args(["--log-format", "json"])
             .args(arguments)

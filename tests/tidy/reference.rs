@@ -106,7 +106,7 @@ fn name(value: &Value) -> String {
         (_, false, _) => listed.join(" "),
         (_, _, Value::String(kind)) if kind == "object" => String::new(),
         _ if value["pattern"].is_string() || value["anyOf"].is_array() => {
-            value["description"].as_str().unwrap_or("text").trim_end_matches('.').replace('|', "\\|")
+            value["description"].as_str().unwrap_or("text").trim_end_matches('.').replace('\n', " ").replace('|', "\\|")
         }
         (_, _, Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).filter(|kind| *kind != "null").collect::<Vec<_>>().join(" or "),
         (_, _, kind) => kind.as_str().unwrap_or("text").to_owned(),

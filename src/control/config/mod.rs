@@ -159,8 +159,8 @@ pub struct Limits {
     pub response_head: Option<HeadBytes>,
     /// Bytes of a request body (413). Default: unlimited.
     pub request_body: Option<OrUnlimited<Quantity>>,
-    /// Open client connections. Default: auto, half of the file descriptors less 128. The other half is for connections to
-    /// backends; where those take all of it, requests get 503.
+    /// Open client connections. Default: auto, half of the file descriptors less 128. As many go to backends, whatever
+    /// is said here; beyond that requests get 503.
     pub connections: Option<OrAuto<usize>>,
     /// Open connections from one client address. Default: unlimited.
     pub connections_per_client: Option<OrUnlimited<usize>>,
