@@ -10,6 +10,9 @@ use tokio::io::AsyncWriteExt;
 use super::support::frames::{END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
 use super::support::{Configuration, DEADLINE, Http1, TestBackend, TestProxy, in_time, wait_until};
 
+/// No wait ends in between, after which there would be rest in any case.
+const TIMEOUTS: &str = "timeouts: { tlsHandshake: 1h, requestHead: 1h, requestBody: 1h, responseWrite: 1h, keepAlive: 1h }";
+const BACKEND_TIMEOUTS: &str = "timeouts: { response: 1h, idle: 1h }";
 /// Between two looks at the clock of the processor, which moves in steps of 10 ms.
 const WINDOW: Duration = Duration::from_millis(400);
 /// A fifth of that time. What is never at rest takes all of it.
@@ -78,7 +81,8 @@ const HTTP1: [(&str, &str, bool); 16] = [
 #[tokio::test]
 async fn clients_of_http_1_that_wait_cost_nothing() {
     let backend = silent().await;
-    let proxy = TestProxy::serving(&Configuration::of(&backend).http("plainHttp: Allow")).await;
+    let configuration = Configuration::of(&backend).backend_keys(BACKEND_TIMEOUTS).more(TIMEOUTS).http("plainHttp: Allow");
+    let proxy = TestProxy::serving(&configuration).await;
     let mut open: Vec<Http1> = Vec::new();
     for (who, bytes, ends) in HTTP1 {
         for mut client in [proxy.https().await, proxy.http().await] {
@@ -104,7 +108,7 @@ async fn clients_of_http_1_that_wait_cost_nothing() {
 #[tokio::test]
 async fn clients_of_http_2_that_wait_cost_nothing() {
     let backend = silent().await;
-    let proxy = TestProxy::serving(&Configuration::of(&backend)).await;
+    let proxy = TestProxy::serving(&Configuration::of(&backend).backend_keys(BACKEND_TIMEOUTS).more(TIMEOUTS)).await;
     let client = proxy.client().http2().await;
     let mut open = Vec::new();
     for (who, method, path) in [

@@ -164,8 +164,8 @@ impl AsyncRead for Observed {
                     return Poll::Pending;
                 }
                 next @ (Next::Read | Next::Held { room: true }) => {
-                    // The socket wakes whoever reads it; what has come before does not.
-                    if this.intake.has_ahead() {
+                    // The socket wakes whoever reads it; the end of an answer, for which what has come before waits, does not.
+                    if next != Next::Read && this.intake.has_ahead() {
                         this.intake.hold(cx);
                     }
                     ready!(this.stream()?.poll_read(cx, buf))?;
