@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 
 use super::support::frames::{END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
@@ -137,4 +138,28 @@ async fn clients_of_http_2_that_wait_cost_nothing() {
     assert_eq!(in_time("the answer", frames.fate(1)).await, Fate::Answered);
     frames.send(&request(3)[..20]).await.unwrap();
     is_at_rest(&proxy, "half a header block").await;
+}
+
+#[tokio::test]
+async fn who_waits_for_room_or_for_the_end_of_the_process_costs_nothing() {
+    let backend = silent().await;
+    let limits = "limits: { requestsPerEndpoint: 1, wait: 1h }";
+    let configuration = Configuration::of(&backend).backend_keys(BACKEND_TIMEOUTS).backend_keys(limits).more(TIMEOUTS).more("drain: { timeout: 1h }");
+    let proxy = TestProxy::serving(&configuration).await;
+    let mut open = Vec::new();
+    for bytes in
+        ["GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n", "GET /none HTTP/1.1\r\nhost: localhost\r\n\r\n\r", "GET / HTTP/1.1\r\nhost: loc", ""]
+    {
+        let mut client = proxy.https().await;
+        client.send(bytes).await;
+        open.push(client);
+    }
+    let (idle, http2) = (proxy.client().http2().await, proxy.client().http2().await);
+    let _waiting = http2.begin(http2.head("GET", "/none").body(()).unwrap(), true).await.unwrap();
+    wait_until("one request is with its backend", DEADLINE, async || backend.request_count() == 1).await;
+    is_at_rest(&proxy, "requests that wait for room").await;
+    proxy.signal(Signal::TERM);
+    proxy.wait_log(&["draining"]).await;
+    is_at_rest(&proxy, "requests that it waits for before it ends").await;
+    drop(idle);
 }
