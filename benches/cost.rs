@@ -5,13 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr, missing_docs, reason = "as in tests")]
 
-use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use support::frames::{ACK, END_HEADERS, END_STREAM, Frames, block, frame, kind};
-use support::{Configuration, KeyKind, TestBackend, TestClient, TestProxy, Validity};
+use support::{Configuration, KeyKind, TestBackend, TestClient, TestProxy, Validity, processor_time};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[path = "../tests/support/mod.rs"]
@@ -224,8 +223,5 @@ async fn memory() {
 
 /// User and system time of a process or a thread in microseconds, to 10 ms.
 fn time_of(task: &str) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{task}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |at: usize| fields[at].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) * 1e4
+    processor_time(task).as_secs_f64() * 1e6
 }

@@ -1,6 +1,8 @@
 //! Which header fields pass through: those of one connection stay on it (RFC 9110 section 7.6.1), those that we write
-//! ourselves are never taken from a client, and those that two readers could read differently are dropped.
+//! ourselves are never taken from a client, and those that two readers could read differently are dropped. And how HTTP/1
+//! has them.
 
+use bytes::{BufMut, BytesMut};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that `Connection` names, so that they are for this connection alone. More than a few are an attack on
@@ -127,6 +129,14 @@ fn is_ours_to_write(name: &HeaderName) -> bool {
 /// The http crate takes a quotation mark for a character of a name.
 fn is_ambiguous(name: &str) -> bool {
     name == "proxy" || name.bytes().any(|byte| matches!(byte, b'_' | b'"'))
+}
+
+/// Appends a field as HTTP/1 has it. Names and values of the http crate have no byte that could end a line.
+pub fn put_field(out: &mut BytesMut, name: &str, value: &[u8]) {
+    out.put_slice(name.as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value);
+    out.put_slice(b"\r\n");
 }
 
 /// Whether a field that is a list has this element, whatever its case.

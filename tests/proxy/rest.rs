@@ -1,15 +1,14 @@
 //! Whoever waits costs nothing: a program that is woken by what it has just done itself looks like any other, but for the
 //! time that it takes.
 
-use std::fs;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 
-use super::support::frames::{END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
-use super::support::{Configuration, DEADLINE, Http1, TestBackend, TestProxy, in_time, wait_until};
+use super::support::frames::{Fate, Frames, get};
+use super::support::{Configuration, DEADLINE, Http1, TestBackend, TestProxy, in_time, processor_time, wait_until};
 
 /// No wait ends in between, after which there would be rest in any case.
 const TIMEOUTS: &str = "timeouts: { tlsHandshake: 1h, requestHead: 1h, requestBody: 1h, responseWrite: 1h, keepAlive: 1h }";
@@ -17,20 +16,14 @@ const BACKEND_TIMEOUTS: &str = "timeouts: { response: 1h, idle: 1h }";
 /// Between two looks at the clock of the processor, which moves in steps of 10 ms.
 const WINDOW: Duration = Duration::from_millis(400);
 /// A fifth of that time. What is never at rest takes all of it.
-const MOST: u64 = 8;
-
-/// Processor time of the whole program so far, in steps of 10 ms.
-fn ticks(proxy: &TestProxy) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", proxy.pid())).unwrap();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
-}
+const MOST: Duration = Duration::from_millis(80);
 
 async fn is_at_rest(proxy: &TestProxy, who: &str) {
     wait_until(&format!("it is at rest with {who}"), DEADLINE, async || {
-        let before = ticks(proxy);
+        let program = proxy.pid().to_string();
+        let before = processor_time(&program);
         tokio::time::sleep(WINDOW).await;
-        ticks(proxy) - before < MOST
+        processor_time(&program) < before + MOST
     })
     .await;
 }
@@ -132,11 +125,9 @@ async fn clients_of_http_2_that_wait_cost_nothing() {
     is_at_rest(&proxy, "a body that nobody takes").await;
 
     let mut frames = Frames::connect(&proxy.client()).await;
-    let fields: [(&[u8], &[u8]); 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/part")];
-    let request = |stream| frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields));
-    frames.send(&request(1)).await.unwrap();
+    frames.send(&get(1, "/part")).await.unwrap();
     assert_eq!(in_time("the answer", frames.fate(1)).await, Fate::Answered);
-    frames.send(&request(3)[..20]).await.unwrap();
+    frames.send(&get(3, "/part")[..20]).await.unwrap();
     is_at_rest(&proxy, "half a header block").await;
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::io::AsyncReadExt;
 
-use super::support::frames::{END_HEADERS, END_STREAM, Fate, Frames, block, frame, kind};
+use super::support::frames::{Fate, Frames, frame, get, kind};
 use super::support::{Configuration, DEADLINE, Http1, Reply, TestBackend, TestProxy, finish, in_time, wait_until};
 
 /// Longer than the limit of a second, and far shorter than any default.
@@ -89,12 +89,6 @@ async fn a_client_that_agrees_on_http_2_and_says_nothing_is_left() {
     assert_eq!(proxy.metric("genkan_connection_events_total", &[("event", "idle_timed_out")]).await, Some(1.0));
 }
 
-/// A request in one frame.
-fn asked(stream: u32, path: &str) -> Vec<u8> {
-    let fields: [(&[u8], &[u8]); 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path.as_bytes())];
-    frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields))
-}
-
 #[tokio::test]
 async fn a_header_block_whose_rest_does_not_come_ends_its_connection_whatever_else_is_on_it() {
     let backend = TestBackend::scripted(|mut exchange| async move {
@@ -106,10 +100,10 @@ async fn a_header_block_whose_rest_does_not_come_ends_its_connection_whatever_el
     for (ended, is_busy) in [(1.0, false), (2.0, true)] {
         let mut frames = Frames::connect(&proxy.client()).await;
         if is_busy {
-            frames.send(&asked(1, "/")).await.unwrap();
+            frames.send(&get(1, "/")).await.unwrap();
             assert_eq!(frames.fate(1).await, Fate::Answered);
         }
-        let mut begun = asked(3, "/");
+        let mut begun = get(3, "/");
         begun.truncate(begun.len() - 1);
         frames.send(&begun).await.unwrap();
         assert_eq!(frames.fate(3).await, Fate::Closed);
@@ -125,10 +119,10 @@ async fn header_blocks_may_come_in_halves_for_as_long_as_they_come() {
     let proxy = TestProxy::serving(&Configuration::of(&backend).more("timeouts: { requestHead: 1s }")).await;
     let mut frames = Frames::connect(&proxy.client()).await;
     let started = Instant::now();
-    let mut half = asked(1, "/").split_off(20);
-    frames.send(&asked(1, "/")[..20]).await.unwrap();
+    let mut half = get(1, "/").split_off(20);
+    frames.send(&get(1, "/")[..20]).await.unwrap();
     for stream in (1..).step_by(2).take_while(|_| started.elapsed() < 3 * Duration::from_secs(1)) {
-        let next = asked(stream + 2, "/");
+        let next = get(stream + 2, "/");
         frames.send(&[&half, &next[..20]].concat()).await.unwrap();
         assert_eq!(frames.fate(stream).await, Fate::Answered);
         half = next[20..].to_vec();
@@ -183,8 +177,7 @@ async fn a_stream_with_a_slow_reader_has_no_longer_either() {
     let backend = large(&cut).await;
     let proxy = TestProxy::serving(&with_limit(&backend)).await;
     let mut client = Frames::connect(&proxy.client()).await;
-    let request = [(&b":method"[..], &b"GET"[..]), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/large")];
-    client.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&request))).await.unwrap();
+    client.send(&get(1, "/large")).await.unwrap();
     let over = is_over(&proxy, &cut);
     let sips = async {
         loop {

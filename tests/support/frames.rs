@@ -45,6 +45,12 @@ pub fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
+/// A request without a body, in one frame.
+pub fn get(stream: u32, path: &str) -> Vec<u8> {
+    let fields: [(&[u8], &[u8]); 4] = [(b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path.as_bytes())];
+    frame(kind::HEADERS, END_HEADERS | END_STREAM, stream, &block(&fields))
+}
+
 /// With a prefix of seven bits (RFC 7541 section 5.1).
 fn integer(block: &mut Vec<u8>, value: usize) {
     let Some(mut rest) = value.checked_sub(127) else { return block.push(u8::try_from(value).expect("it is below 127")) };

@@ -31,6 +31,14 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// From look to look at a condition.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// What a process or a thread has had of the processor so far, in steps of 10 ms. `task` is its folder in `/proc`.
+pub fn processor_time(task: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{task}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("there is a last part").split_whitespace().collect();
+    let ticks = |at: usize| fields[at].parse::<u64>().expect("it is a count");
+    Duration::from_millis(10 * (ticks(11) + ticks(12)))
+}
+
 /// Waits for a condition; fails the test with `what` if it does not come to hold.
 pub async fn wait_until(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> bool) -> Duration {
     let started = Instant::now();

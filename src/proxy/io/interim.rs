@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use bytes::{BufMut, BytesMut};
 use http::Response;
 
+use crate::proxy::headers::put_field;
+
 /// Heads that wait to be written, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Interims(RefCell<VecDeque<Response<()>>>);
@@ -42,9 +44,7 @@ pub fn write(head: &Response<()>, out: &mut BytesMut) {
         out.put_slice(part.as_bytes());
     }
     for (name, value) in head.headers() {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.put_slice(part);
-        }
+        put_field(out, name.as_str(), value.as_bytes());
     }
     out.put_slice(b"\r\n");
 }

@@ -19,6 +19,7 @@ use super::pool::Pooled;
 use crate::proxy::backend::OpenConnection;
 use crate::proxy::body::{Frame, Length, RequestBody};
 use crate::proxy::error::{ErrorKind, ProxyError};
+use crate::proxy::headers::{passes_as_trailer, put_field};
 use head::{Asked, Parsed, RequestHead, ResponseHead};
 
 /// A connection with what has arrived on it and is not read yet.
@@ -394,10 +395,8 @@ impl Upload {
             return if whole { Ok(()) } else { Err(ErrorKind::ClientLeft.into()) };
         }
         output.extend_from_slice(b"0\r\n");
-        for (name, value) in trailers.iter().filter(|(name, _)| crate::proxy::headers::passes_as_trailer(name)) {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                output.extend_from_slice(part);
-            }
+        for (name, value) in trailers.iter().filter(|(name, _)| passes_as_trailer(name)) {
+            put_field(output, name.as_str(), value.as_bytes());
         }
         output.extend_from_slice(b"\r\n");
         Ok(())

@@ -10,7 +10,7 @@ use http::{Method, Response, StatusCode, Version};
 use super::framing::{Chunk, Decoder};
 use crate::proxy::body::Length;
 use crate::proxy::error::{ErrorKind, ProxyError};
-use crate::proxy::headers::{Nominated, list_contains, passes_to_backend, passes_to_client};
+use crate::proxy::headers::{Nominated, list_contains, passes_to_backend, passes_to_client, put_field};
 
 /// What is asked of a backend.
 pub struct RequestHead<'a> {
@@ -118,14 +118,6 @@ impl RequestHead<'_> {
             Length::Unknown => out.put_slice(b"transfer-encoding: chunked\r\n"),
         }
     }
-}
-
-/// Names and values of the http crate have no byte that could end a line.
-fn put_field(out: &mut BytesMut, name: &str, value: &[u8]) {
-    out.put_slice(name.as_bytes());
-    out.put_slice(b": ");
-    out.put_slice(value);
-    out.put_slice(b"\r\n");
 }
 
 /// An answer of a later HTTP/1 is to be read as one of 1.1 (RFC 9110 section 2.5), and httparse knows no other.
